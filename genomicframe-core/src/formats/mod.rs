@@ -1,0 +1,62 @@
+//! The file formats: a folder each, a line each in [`ALL`].
+
+pub mod bam;
+
+use crate::error::{Error, Result};
+use crate::io::{Location, ObjectIo};
+use crate::scan::{Format, OpenOptions, StreamFile};
+
+/// Every format. Table functions, `STORED AS`, the command line and the conformance tests loop over it.
+pub static ALL: &[&dyn Format] = &[];
+
+/// The format called `id`.
+pub fn by_id(id: &str) -> Option<&'static dyn Format> {
+    ALL.iter().copied().find(|f| f.id().0.eq_ignore_ascii_case(id))
+}
+
+/// Endings of compressed files, which say nothing of the format.
+const COMPRESSED: [&str; 4] = ["gz", "bgz", "bgzf", "gzip"];
+
+/// The format that a file's name ends in, if any.
+pub fn by_name(name: &str) -> Option<&'static dyn Format> {
+    let mut parts = name.rsplit('.');
+    let mut last = parts.next()?.to_ascii_lowercase();
+    if COMPRESSED.contains(&last.as_str()) {
+        last = parts.next()?.to_ascii_lowercase();
+    }
+    ALL.iter().copied().find(|f| f.extensions().contains(&last.as_str()))
+}
+
+/// The format of an object: by its content where that is clear, else by its name.
+///
+/// # Errors
+/// When neither tells, or the object cannot be read.
+pub async fn detect(at: &Location, io: &dyn ObjectIo) -> Result<&'static dyn Format> {
+    let lenient = OpenOptions { allow_missing_eof: true, ..OpenOptions::default() };
+    let file = StreamFile::open(at, io, &lenient).await?;
+    let mut head = file.head(io, SNIFFED);
+    // Broken data is the format's to report, in its own words.
+    let _ = head.at_least(SNIFFED).await;
+    let sniffed = ALL.iter().copied().find(|f| f.sniff(head.bytes()));
+    sniffed.or_else(|| by_name(at.file_name())).ok_or_else(|| {
+        let known: Vec<_> = ALL.iter().map(|f| f.id().0).collect();
+        Error::unsupported(format!("not a format that is known here ({})", known.join(", ")))
+            .in_object(at)
+            .text(&head.bytes()[..head.bytes().len().min(32)])
+    })
+}
+
+/// Inflated bytes that a format is told by.
+const SNIFFED: usize = 512;
+
+/// Opens an object as the format it is.
+///
+/// # Errors
+/// When its format cannot be told, or its header is broken.
+pub async fn open(
+    at: &Location,
+    io: &dyn ObjectIo,
+    options: &OpenOptions,
+) -> Result<std::sync::Arc<dyn crate::scan::Dataset>> {
+    detect(at, io).await?.open(at, io, options).await
+}

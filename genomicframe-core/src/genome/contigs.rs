@@ -1,0 +1,113 @@
+//! The contigs of a file, in its own order.
+
+use std::collections::HashMap;
+
+use super::RegionSet;
+
+/// One contig of a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contig {
+    /// Its name as the file writes it.
+    pub name: String,
+    /// Its length in bp, where the header tells.
+    pub length: Option<u64>,
+}
+
+/// A header's contigs, numbered from 0, looked up by name or by alias (`chr1` and `1`, `chrM` and `MT`).
+///
+/// ```
+/// use genomicframe_core::genome::Contigs;
+///
+/// let contigs: Contigs = ["1", "2", "MT"].into_iter().collect();
+/// assert_eq!(contigs.get("2"), Some(1));
+/// assert_eq!(contigs.get("chr2"), None);
+/// assert_eq!(contigs.resolve("chr2"), Some(1));
+/// assert_eq!(contigs.resolve("chrM"), Some(2));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contigs {
+    list: Vec<Contig>,
+    by_name: HashMap<String, usize>,
+}
+
+impl Contigs {
+    /// Adds a contig; of a repeated name the first keeps the name.
+    pub fn push(&mut self, contig: Contig) -> usize {
+        let id = self.list.len();
+        self.by_name.entry(contig.name.clone()).or_insert(id);
+        self.list.push(contig);
+        id
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// All of them, in the file's order.
+    pub fn iter(&self) -> impl Iterator<Item = &Contig> {
+        self.list.iter()
+    }
+
+    /// The name of contig `id`.
+    pub fn name(&self, id: usize) -> Option<&str> {
+        self.list.get(id).map(|c| c.name.as_str())
+    }
+
+    /// The contig of exactly this name.
+    pub fn get(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The contig of this name, or else of its alias.
+    pub fn resolve(&self, name: &str) -> Option<usize> {
+        self.get(name).or_else(|| self.get(&alias(name)?))
+    }
+
+    /// `regions` with this file's own contig names, and the names that were replaced by an alias.
+    ///
+    /// Names this file does not have at all stay as they are; nothing overlaps them.
+    pub fn localize(&self, regions: &RegionSet) -> (RegionSet, Vec<(String, String)>) {
+        let mut replaced = Vec::new();
+        for (contig, _) in regions.iter() {
+            if self.get(contig).is_none()
+                && let Some(own) = self.resolve(contig).and_then(|id| self.name(id))
+            {
+                replaced.push((contig.to_owned(), own.to_owned()));
+            }
+        }
+        let own = |name: &str| {
+            let alias = replaced.iter().find(|(from, _)| from == name);
+            Some(alias.map_or(name, |(_, to)| to.as_str()).to_owned())
+        };
+        (regions.rename(own), replaced)
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Contigs {
+    fn from_iter<T: IntoIterator<Item = &'a str>>(names: T) -> Self {
+        let mut out = Self::default();
+        for name in names {
+            out.push(Contig { name: name.to_owned(), length: None });
+        }
+        out
+    }
+}
+
+/// The other common spelling of a contig's name: UCSC's `chr1`, `chrM` against Ensembl's `1`, `MT`.
+pub fn alias(name: &str) -> Option<String> {
+    match name {
+        "chrM" => Some("MT".into()),
+        "MT" | "M" => Some("chrM".into()),
+        _ => match name.strip_prefix("chr") {
+            Some("") => None,
+            Some(bare) => Some(bare.into()),
+            None => Some(format!("chr{name}")),
+        },
+    }
+}

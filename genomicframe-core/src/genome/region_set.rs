@@ -1,0 +1,149 @@
+//! Sets of regions.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Interval, Region};
+
+/// A union of regions, each base counted once: per contig sorted, merged intervals; and whether unplaced reads belong.
+///
+/// ```
+/// use genomicframe_core::genome::{Interval, Region, RegionSet};
+///
+/// let set: RegionSet = [(1, 10), (5, 20), (21, 30)]
+///     .map(|(a, b)| Region::new("chr1", Interval::new(a, b).unwrap()))
+///     .into_iter()
+///     .collect();
+/// assert_eq!(set.to_string(), "chr1:1-30");
+/// assert!(set.overlaps("chr1", 30, 40) && !set.overlaps("chr2", 1, 1));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RegionSet {
+    contigs: BTreeMap<String, Vec<Interval>>,
+    unplaced: bool,
+}
+
+impl RegionSet {
+    /// No region: nothing overlaps it.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Whether nothing can overlap it.
+    pub fn is_empty(&self) -> bool {
+        self.contigs.is_empty() && !self.unplaced
+    }
+
+    /// Whether records without a contig belong.
+    pub fn has_unplaced(&self) -> bool {
+        self.unplaced
+    }
+
+    /// Adds the records that have no contig.
+    pub fn add_unplaced(&mut self) {
+        self.unplaced = true;
+    }
+
+    /// Contigs by name with their sorted, disjoint intervals.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[Interval])> {
+        self.contigs.iter().map(|(c, i)| (c.as_str(), i.as_slice()))
+    }
+
+    /// The intervals on one contig, sorted and disjoint.
+    pub fn intervals(&self, contig: &str) -> &[Interval] {
+        self.contigs.get(contig).map_or(&[], Vec::as_slice)
+    }
+
+    /// Number of disjoint regions.
+    pub fn len(&self) -> usize {
+        self.contigs.values().map(Vec::len).sum::<usize>() + usize::from(self.unplaced)
+    }
+
+    /// Whether the span `start..=end` of `contig` touches the set.
+    pub fn overlaps(&self, contig: &str, start: i64, end: i64) -> bool {
+        overlaps(self.intervals(contig), start, end)
+    }
+
+    /// What belongs to both.
+    pub fn intersection(&self, other: &Self) -> Self {
+        let mut out = Self { unplaced: self.unplaced && other.unplaced, ..Self::default() };
+        for (contig, mine) in &self.contigs {
+            let theirs = other.intervals(contig);
+            let (mut i, mut j) = (0, 0);
+            let mut both = Vec::new();
+            while let (Some(a), Some(b)) = (mine.get(i), theirs.get(j)) {
+                both.extend(a.intersection(*b));
+                if a.end() < b.end() { i += 1 } else { j += 1 }
+            }
+            if !both.is_empty() {
+                out.contigs.insert(contig.clone(), both);
+            }
+        }
+        out
+    }
+
+    /// The same set with other contig names; those that map to `None` are left out.
+    pub fn rename(&self, name: impl Fn(&str) -> Option<String>) -> Self {
+        let regions = self.iter().filter_map(|(contig, intervals)| Some((name(contig)?, intervals)));
+        let mut out: Self =
+            regions.flat_map(|(c, intervals)| intervals.iter().map(move |i| Region::new(c.clone(), *i))).collect();
+        out.unplaced = self.unplaced;
+        out
+    }
+}
+
+/// Whether `start..=end` touches one of sorted, disjoint intervals.
+pub(crate) fn overlaps(intervals: &[Interval], start: i64, end: i64) -> bool {
+    let next = intervals.partition_point(|i| i.end().get() < start);
+    intervals.get(next).is_some_and(|i| i.start().get() <= end)
+}
+
+impl FromIterator<Region> for RegionSet {
+    /// The region `*` stands for unplaced reads.
+    fn from_iter<T: IntoIterator<Item = Region>>(regions: T) -> Self {
+        let mut out = Self::default();
+        for region in regions {
+            if region.contig() == Region::UNPLACED {
+                out.unplaced = true;
+            } else {
+                out.contigs.entry(region.contig().to_owned()).or_default().push(region.interval());
+            }
+        }
+        for intervals in out.contigs.values_mut() {
+            intervals.sort_unstable();
+            let mut merged: Vec<Interval> = Vec::with_capacity(intervals.len());
+            for next in intervals.drain(..) {
+                match merged.last_mut() {
+                    Some(last) if next.start().get() <= last.end().get().saturating_add(1) => {
+                        let (start, end) = (last.start().get(), last.end().max(next.end()).get());
+                        *last = Interval::new(start, end).unwrap_or(*last);
+                    }
+                    _ => merged.push(next),
+                }
+            }
+            *intervals = merged;
+        }
+        out
+    }
+}
+
+/// How many regions are spelled out before the rest is counted.
+const SHOWN: usize = 8;
+
+impl fmt::Display for RegionSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("none");
+        }
+        let regions =
+            self.iter().flat_map(|(c, intervals)| intervals.iter().map(move |i| Region::new(c, *i).to_string()));
+        let unplaced = self.unplaced.then(|| Region::UNPLACED.to_owned());
+        for (i, region) in regions.chain(unplaced).enumerate().take(SHOWN) {
+            write!(f, "{}{region}", if i > 0 { "," } else { "" })?;
+        }
+        if self.len() > SHOWN {
+            write!(f, ", … {} in all", self.len())?;
+        }
+        Ok(())
+    }
+}

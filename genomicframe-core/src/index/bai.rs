@@ -1,0 +1,45 @@
+//! BAI (SAMv1 §5.2).
+
+use super::IndexKind;
+use super::binning::{Bin, BinningIndex, Chunk, Reference};
+use super::cursor::Cursor;
+use crate::bgzf::VirtualOffset;
+use crate::error::Result;
+
+/// The pseudo-bin that counts a contig's records.
+pub(super) const COUNTS_BIN: u32 = 37_450;
+
+pub(super) fn parse(bytes: &[u8]) -> Result<BinningIndex> {
+    let mut cursor = Cursor::new(bytes);
+    let n = cursor.count(8, "n_ref")?;
+    let (references, unplaced) = references(&mut cursor, n)?;
+    Ok(BinningIndex { kind: IndexKind::Bai, min_shift: 14, depth: 5, references, unplaced, tabix: None })
+}
+
+/// The part that BAI and TBI share: bins and linear index of each contig, then the count of unplaced records.
+pub(super) fn references(cursor: &mut Cursor<'_>, n: usize) -> Result<(Vec<Reference>, Option<u64>)> {
+    let mut references = Vec::with_capacity(n);
+    for _ in 0..n {
+        let mut bins = Vec::new();
+        let mut counts = None;
+        for _ in 0..cursor.count(8, "n_bin")? {
+            let id = cursor.u32("bin")?;
+            let chunks = cursor.count(16, "n_chunk")?;
+            if id == COUNTS_BIN && chunks == 2 {
+                cursor.take(16, "pseudo-bin")?;
+                counts = Some((cursor.u64("n_mapped")?, cursor.u64("n_unmapped")?));
+                continue;
+            }
+            bins.push(Bin { id, first: VirtualOffset::default(), chunks: self::chunks(cursor, chunks)? });
+        }
+        let windows = cursor.count(8, "n_intv")?;
+        let linear = (0..windows).map(|_| Ok(VirtualOffset::from_raw(cursor.u64("ioffset")?)));
+        references.push(Reference::new(bins, linear.collect::<Result<_>>()?, counts));
+    }
+    let unplaced = if cursor.is_empty() { None } else { Some(cursor.u64("n_no_coor")?) };
+    Ok((references, unplaced))
+}
+
+pub(super) fn chunks(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<Chunk>> {
+    (0..n).map(|_| Chunk::new(cursor.u64("chunk_beg")?, cursor.u64("chunk_end")?)).collect()
+}

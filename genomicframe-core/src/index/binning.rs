@@ -1,0 +1,230 @@
+//! The structure that the three encodings share, and the questions it answers.
+
+use super::IndexKind;
+use crate::bgzf::VirtualOffset;
+use crate::error::{Error, Result};
+use crate::genome::Interval;
+
+/// A stretch of the file: from a record's start to the end of a later record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Chunk {
+    /// Start of its first record.
+    pub start: VirtualOffset,
+    /// End of its last record.
+    pub stop: VirtualOffset,
+}
+
+impl Chunk {
+    pub(super) fn new(start: u64, stop: u64) -> Result<Self> {
+        if start > stop {
+            return Err(Error::corrupt("a chunk of the index ends before it starts"));
+        }
+        Ok(Self { start: VirtualOffset::from_raw(start), stop: VirtualOffset::from_raw(stop) })
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Bin {
+    pub(super) id: u32,
+    /// CSI only: start of the first record that overlaps the bin's first window.
+    pub(super) first: VirtualOffset,
+    pub(super) chunks: Vec<Chunk>,
+}
+
+/// One contig's part of an index.
+#[derive(Debug, Clone, Default)]
+pub struct Reference {
+    /// Sorted by id.
+    pub(super) bins: Vec<Bin>,
+    /// BAI and TBI only: per 16 KiB window the start of the first record that overlaps it.
+    pub(super) linear: Vec<VirtualOffset>,
+    pub(super) counts: Option<(u64, u64)>,
+}
+
+impl Reference {
+    pub(super) fn new(mut bins: Vec<Bin>, linear: Vec<VirtualOffset>, counts: Option<(u64, u64)>) -> Self {
+        bins.sort_by_key(|b| b.id);
+        Self { bins, linear, counts }
+    }
+
+    /// Mapped and placed-unmapped records, where the index counts them; a contig without bins has none.
+    pub fn counts(&self) -> Option<(u64, u64)> {
+        if self.bins.is_empty() && self.linear.is_empty() { Some(self.counts.unwrap_or((0, 0))) } else { self.counts }
+    }
+
+    fn bin(&self, id: u32) -> Option<&Bin> {
+        self.bins.binary_search_by_key(&id, |b| b.id).ok().and_then(|i| self.bins.get(i))
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = Chunk> {
+        self.bins.iter().flat_map(|b| b.chunks.iter().copied())
+    }
+}
+
+/// What a tabix index says of the text it indexes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tabix {
+    /// Contig names, in the order of the index's references.
+    pub names: Vec<String>,
+    /// 1-based columns of contig, start and end; no end column is 0.
+    pub columns: [i32; 3],
+    /// Whether starts are 0-based, as in BED.
+    pub zero_based: bool,
+}
+
+/// A BAI, CSI or TBI index.
+#[derive(Debug, Clone)]
+pub struct BinningIndex {
+    pub(super) kind: IndexKind,
+    pub(super) min_shift: u32,
+    pub(super) depth: u32,
+    pub(super) references: Vec<Reference>,
+    pub(super) unplaced: Option<u64>,
+    pub(super) tabix: Option<Tabix>,
+}
+
+impl BinningIndex {
+    /// Its encoding.
+    pub fn kind(&self) -> IndexKind {
+        self.kind
+    }
+
+    /// Its contigs, numbered as in the BAM header, or as [`BinningIndex::tabix`] names them.
+    pub fn references(&self) -> &[Reference] {
+        &self.references
+    }
+
+    /// What a text format's index says of its columns and names.
+    pub fn tabix(&self) -> Option<&Tabix> {
+        self.tabix.as_ref()
+    }
+
+    /// Records without a contig, where the index counts them.
+    pub fn unplaced(&self) -> Option<u64> {
+        self.unplaced
+    }
+
+    /// All records, when every contig is counted and the unplaced are too.
+    pub fn records(&self) -> Option<u64> {
+        let placed = self.references.iter().try_fold(0u64, |sum, r| {
+            let (mapped, unmapped) = r.counts()?;
+            sum.checked_add(mapped)?.checked_add(unmapped)
+        })?;
+        placed.checked_add(self.unplaced?)
+    }
+
+    /// The end of the last record that has a contig: unplaced records follow it.
+    pub fn end_of_placed(&self) -> Option<VirtualOffset> {
+        self.references.iter().flat_map(Reference::chunks).map(|c| c.stop).max()
+    }
+
+    /// Starts of records all over the file, sorted: where a scan may be cut into partitions.
+    pub fn record_starts(&self) -> Vec<VirtualOffset> {
+        let zero = VirtualOffset::default();
+        let of = |r: &Reference| r.chunks().map(|c| c.start).chain(r.linear.iter().copied()).collect::<Vec<_>>();
+        let mut starts: Vec<_> = self.references.iter().flat_map(of).filter(|v| *v != zero).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts
+    }
+
+    /// The stretches that hold every record of `reference` whose span overlaps one of the sorted, disjoint `intervals`;
+    /// sorted and disjoint themselves. They hold other records too.
+    pub fn chunks(&self, reference: usize, intervals: &[Interval]) -> Vec<Chunk> {
+        let Some(reference) = self.references.get(reference) else { return Vec::new() };
+        let mut found = Vec::new();
+        for interval in intervals {
+            self.chunks_of(reference, *interval, &mut found);
+        }
+        merge(found)
+    }
+
+    fn chunks_of(&self, reference: &Reference, interval: Interval, found: &mut Vec<Chunk>) {
+        let longest = 1i64 << (self.min_shift + 3 * self.depth);
+        let start = (interval.start().get() - 1).max(0);
+        // A region beyond what the index can address may still hold the records that were put into its last bins.
+        let start = start.min(longest - 1);
+        let end = interval.end().get().min(longest);
+        if start == 0 && end == longest {
+            found.extend(reference.chunks());
+            return;
+        }
+        let from = self.first_offset(reference, start);
+        let to = self.end_offset(reference, end);
+        let (mut level_start, mut shift) = (0u32, self.min_shift + 3 * self.depth);
+        for level in 0..=self.depth {
+            let first = level_start + (start >> shift) as u32;
+            let last = level_start + ((end - 1).max(start) >> shift) as u32;
+            let at = reference.bins.partition_point(|b| b.id < first);
+            for bin in reference.bins[at..].iter().take_while(|b| b.id <= last) {
+                for chunk in &bin.chunks {
+                    if chunk.stop > from && chunk.start < to {
+                        found.push(Chunk { start: chunk.start.max(from), stop: chunk.stop.min(to) });
+                    }
+                }
+            }
+            level_start += 1 << (3 * level);
+            shift = shift.saturating_sub(3);
+        }
+    }
+
+    /// No record that starts before this offset overlaps a window from `start` (0-based) on.
+    fn first_offset(&self, reference: &Reference, start: i64) -> VirtualOffset {
+        if self.kind != IndexKind::Csi {
+            let window = (start >> self.min_shift) as usize;
+            return reference.linear.get(window).or(reference.linear.last()).copied().unwrap_or_default();
+        }
+        // The leaf bin of `start`, or else the nearest bin to its left or above: its first record comes no later.
+        let mut bin = self.leaf(start);
+        loop {
+            if let Some(found) = reference.bin(bin) {
+                return found.first;
+            }
+            if bin == 0 {
+                return VirtualOffset::default();
+            }
+            let parent = (bin - 1) >> 3;
+            bin = if bin > (parent << 3) + 1 { bin - 1 } else { parent };
+        }
+    }
+
+    /// Every record that starts at or after this offset starts at or after `end` (0-based): it is the first record of
+    /// the nearest bin that lies wholly to the right.
+    fn end_offset(&self, reference: &Reference, end: i64) -> VirtualOffset {
+        let bins = ((1u64 << (3 * (self.depth + 1))) - 1) / 7;
+        let next = u64::from(self.leaf((end - 1).max(0))) + 1;
+        let mut bin = if next >= bins { 0 } else { next as u32 };
+        loop {
+            // A first child lies under the same parent's left edge: go up, so that whole subtrees are skipped at once.
+            while bin % 8 == 1 {
+                bin = (bin - 1) >> 3;
+            }
+            if bin == 0 {
+                return VirtualOffset::MAX;
+            }
+            if let Some(first) = reference.bin(bin).and_then(|b| b.chunks.iter().map(|c| c.start).min()) {
+                return first;
+            }
+            bin += 1;
+        }
+    }
+
+    fn leaf(&self, position: i64) -> u32 {
+        let leaves = ((1u64 << (3 * self.depth)) - 1) / 7;
+        (leaves + (position >> self.min_shift) as u64) as u32
+    }
+}
+
+/// Sorts chunks and joins those that touch or share a block, so that no block is read twice.
+pub(crate) fn merge(mut chunks: Vec<Chunk>) -> Vec<Chunk> {
+    chunks.retain(|c| c.start < c.stop);
+    chunks.sort_unstable();
+    let mut merged: Vec<Chunk> = Vec::with_capacity(chunks.len());
+    for chunk in chunks {
+        match merged.last_mut() {
+            Some(last) if chunk.start.compressed() <= last.stop.compressed() => last.stop = last.stop.max(chunk.stop),
+            _ => merged.push(chunk),
+        }
+    }
+    merged
+}

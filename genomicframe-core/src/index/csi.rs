@@ -1,0 +1,47 @@
+//! CSI (CSIv1): windows of any size, contigs of any length.
+
+use super::IndexKind;
+use super::bai;
+use super::binning::{Bin, BinningIndex, Reference};
+use super::cursor::Cursor;
+use super::tbi;
+use crate::bgzf::VirtualOffset;
+use crate::error::{Error, Result};
+
+pub(super) fn parse(bytes: &[u8]) -> Result<BinningIndex> {
+    let mut cursor = Cursor::new(bytes);
+    let (min_shift, depth) = (cursor.u32("min_shift")?, cursor.u32("depth")?);
+    // Bin ids are 32 bits wide and positions 63, which bounds both.
+    if min_shift > 40 || depth > 9 || min_shift + 3 * depth > 62 {
+        return Err(Error::corrupt(format!("CSI min_shift {min_shift} and depth {depth} address no genome")));
+    }
+    let aux = cursor.count(1, "l_aux")?;
+    let aux = cursor.take(aux, "aux")?;
+    let tabix = if aux.is_empty() { None } else { Some(tbi::header(&mut Cursor::new(aux))?) };
+    let n = cursor.count(4, "n_ref")?;
+    if let Some(tabix) = &tabix
+        && tabix.names.len() < n
+    {
+        return Err(Error::corrupt(format!("the index has {n} contigs but {} names", tabix.names.len())));
+    }
+    let counts_bin = ((1u64 << (3 * (depth + 1))) - 1) / 7 + 1;
+    let mut references = Vec::with_capacity(n);
+    for _ in 0..n {
+        let mut bins = Vec::new();
+        let mut counts = None;
+        for _ in 0..cursor.count(16, "n_bin")? {
+            let id = cursor.u32("bin")?;
+            let first = VirtualOffset::from_raw(cursor.u64("loffset")?);
+            let chunks = cursor.count(16, "n_chunk")?;
+            if u64::from(id) == counts_bin && chunks == 2 {
+                cursor.take(16, "pseudo-bin")?;
+                counts = Some((cursor.u64("n_mapped")?, cursor.u64("n_unmapped")?));
+                continue;
+            }
+            bins.push(Bin { id, first, chunks: bai::chunks(&mut cursor, chunks)? });
+        }
+        references.push(Reference::new(bins, Vec::new(), counts));
+    }
+    let unplaced = if cursor.is_empty() { None } else { Some(cursor.u64("n_no_coor")?) };
+    Ok(BinningIndex { kind: IndexKind::Csi, min_shift, depth, references, unplaced, tabix })
+}

@@ -1,0 +1,155 @@
+//! Files of this machine.
+
+use std::fs::{self, File};
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::{Location, ObjectIo, ObjectMeta};
+use crate::error::{Error, Result};
+
+/// Reads local files with positioned reads; the last few stay open.
+#[derive(Debug, Default)]
+pub struct LocalIo {
+    open: Mutex<Vec<(ObjectMeta, Arc<File>)>>,
+}
+
+/// Files kept open, so that a scan of many ranges opens its file once.
+const KEPT_OPEN: usize = 16;
+
+impl LocalIo {
+    fn file(&self, object: &ObjectMeta, path: &Path) -> Result<Arc<File>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, file)) = open.iter().find(|(meta, _)| meta == object) {
+            return Ok(Arc::clone(file));
+        }
+        let file = File::open(path).map_err(|e| explain(&object.location, e))?;
+        let now = describe(&object.location, &file.metadata().map_err(|e| explain(&object.location, e))?)?;
+        if now != *object {
+            return Err(
+                Error::io("the file was replaced or rewritten while it was being read").in_object(&object.location)
+            );
+        }
+        let file = Arc::new(file);
+        if open.len() == KEPT_OPEN {
+            open.remove(0);
+        }
+        open.push((object.clone(), Arc::clone(&file)));
+        Ok(file)
+    }
+
+    fn read_now(&self, object: &ObjectMeta, range: Range<u64>) -> Result<Bytes> {
+        let path = local_path(&object.location)?;
+        if range.end > object.size {
+            return Err(Error::io(format!(
+                "bytes {}..{} reach past its {} bytes",
+                range.start, range.end, object.size
+            ))
+            .in_object(&object.location));
+        }
+        let file = self.file(object, path)?;
+        let mut bytes = vec![0; (range.end - range.start) as usize];
+        read_at(&file, &mut bytes, range.start).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                Error::io("the file was cut short while it was being read").in_object(&object.location)
+            }
+            _ => explain(&object.location, e),
+        })?;
+        Ok(bytes.into())
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+}
+
+#[cfg(not(unix))]
+fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = file.try_clone()?;
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(bytes)
+}
+
+fn local_path(location: &Location) -> Result<&Path> {
+    match location {
+        Location::Local(path) => Ok(path),
+        Location::Url(_) => Err(Error::invalid("not a local path").in_object(location)),
+    }
+}
+
+fn explain(location: &Location, e: io::Error) -> Error {
+    let error = match e.kind() {
+        io::ErrorKind::NotFound => Error::not_found("no such file"),
+        io::ErrorKind::PermissionDenied => Error::io("permission denied"),
+        _ => Error::io("cannot read it").caused_by(e),
+    };
+    error.in_object(location)
+}
+
+fn describe(location: &Location, meta: &fs::Metadata) -> Result<ObjectMeta> {
+    let kind = meta.file_type();
+    if !kind.is_file() {
+        let what = if kind.is_dir() { "a folder" } else { "no regular file" };
+        return Err(Error::unsupported(format!("it is {what}"))
+            .in_object(location)
+            .hint("random access needs a regular file; copy a pipe's content to one"));
+    }
+    let modified = meta.modified().ok();
+    Ok(ObjectMeta { location: location.clone(), size: meta.len(), etag: version(meta), modified })
+}
+
+/// Device, inode, time and size: another value means another content.
+#[cfg(unix)]
+fn version(meta: &fs::Metadata) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    Some(format!("{:x}-{:x}-{:x}.{:x}", meta.dev(), meta.ino(), meta.mtime(), meta.mtime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn version(_: &fs::Metadata) -> Option<String> {
+    None
+}
+
+impl ObjectIo for LocalIo {
+    fn head<'a>(&'a self, at: &'a Location) -> BoxFuture<'a, Result<ObjectMeta>> {
+        async move { describe(at, &fs::metadata(local_path(at)?).map_err(|e| explain(at, e))?) }.boxed()
+    }
+
+    fn read<'a>(&'a self, object: &'a ObjectMeta, range: Range<u64>) -> BoxFuture<'a, Result<Bytes>> {
+        async move { self.read_now(object, range) }.boxed()
+    }
+
+    fn list<'a>(&'a self, below: &'a Location) -> BoxFuture<'a, Result<Vec<ObjectMeta>>> {
+        async move {
+            let mut found = Vec::new();
+            let mut folders = vec![local_path(below)?.to_path_buf()];
+            while let Some(folder) = folders.pop() {
+                for entry in fs::read_dir(&folder).map_err(|e| explain(below, e))? {
+                    let entry = entry.map_err(|e| explain(below, e))?;
+                    let (path, kind) = (entry.path(), entry.file_type().map_err(|e| explain(below, e))?);
+                    if entry.file_name().to_string_lossy().starts_with('.') {
+                        continue;
+                    }
+                    // Links to folders are not followed, so a loop of links ends.
+                    if kind.is_dir() {
+                        folders.push(path);
+                    } else if let Ok(meta) = fs::metadata(&path)
+                        && meta.is_file()
+                    {
+                        found.push(describe(&Location::Local(path), &meta)?);
+                    }
+                }
+            }
+            found.sort_by(|a, b| a.location.cmp(&b.location));
+            Ok(found)
+        }
+        .boxed()
+    }
+}

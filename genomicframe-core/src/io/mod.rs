@@ -1,0 +1,60 @@
+//! Where bytes come from: locations and the one trait that reads ranges of them.
+//!
+//! Decoders and planners never read: `open` and the driver do, through [`ObjectIo`].
+
+mod local;
+mod location;
+mod memory;
+mod remote;
+mod storage;
+
+use std::fmt;
+use std::ops::Range;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+pub use local::LocalIo;
+pub use location::Location;
+pub use memory::MemoryIo;
+pub use remote::RemoteIo;
+pub use storage::Storage;
+
+/// What is known of an object before it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectMeta {
+    /// Where it is.
+    pub location: Location,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its version, where the storage keeps one. Reads of another version fail.
+    pub etag: Option<String>,
+    /// When it was last written.
+    pub modified: Option<SystemTime>,
+}
+
+/// Reads ranges of objects.
+///
+/// Implementations are cheap to share and never block for longer than a local read.
+pub trait ObjectIo: fmt::Debug + Send + Sync {
+    /// Size and version of the object.
+    ///
+    /// # Errors
+    /// `is_not_found()` when there is none; `is_unsupported()` when it is no regular object (a folder, a pipe).
+    fn head<'a>(&'a self, at: &'a Location) -> BoxFuture<'a, Result<ObjectMeta>>;
+
+    /// Exactly the bytes of `range`, of the version that `object` describes.
+    ///
+    /// # Errors
+    /// When the range reaches past the end, or the object was replaced or cut short since it was opened.
+    fn read<'a>(&'a self, object: &'a ObjectMeta, range: Range<u64>) -> BoxFuture<'a, Result<Bytes>>;
+
+    /// The objects below a folder or prefix, by name, without folders and hidden files.
+    ///
+    /// # Errors
+    /// When the storage cannot list.
+    fn list<'a>(&'a self, below: &'a Location) -> BoxFuture<'a, Result<Vec<ObjectMeta>>>;
+}

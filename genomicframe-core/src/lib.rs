@@ -1,0 +1,23 @@
+//! Genomic files into Arrow record batches: the lean half of GenomicFrame, without a query engine.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`genome`] | positions, intervals, regions, region sets, contigs |
+//! | [`io`] | locations and the one trait that reads ranges of objects |
+//! | [`bgzf`], [`index`] | blocked gzip; BAI, CSI and TBI |
+//! | [`scan`] | the contract: decide without I/O, then read; the one driver |
+//! | [`formats`] | one folder per file format, each an implementation of [`scan::Format`] |
+//! | [`schema`] | what columns mean, as Arrow field metadata |
+//! | [`error`] | the one error type |
+
+pub mod bgzf;
+pub mod error;
+pub mod formats;
+pub mod genome;
+pub mod index;
+pub mod io;
+pub mod scan;
+pub mod schema;
+pub(crate) mod text;
+
+pub use error::{Error, Offset, Result};

@@ -1,0 +1,128 @@
+//! The one place where a scan reads bytes: fetch, inflate, decode, one partition as a stream of batches.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use arrow::array::RecordBatch;
+use futures::Stream;
+
+use super::feed::FeedState;
+use super::{Counts, Decoder, Partition, ScanMetrics, Segment, Step};
+use crate::error::{Error, Offset, Result};
+use crate::io::{ObjectIo, ObjectMeta};
+
+/// Decodes `partition`. Nothing is read before the stream is polled, and nothing after it is dropped.
+pub fn drive(
+    io: Arc<dyn ObjectIo>,
+    objects: Arc<[ObjectMeta]>,
+    partition: Partition,
+    decoder: Box<dyn Decoder>,
+    metrics: Arc<ScanMetrics>,
+) -> impl Stream<Item = Result<RecordBatch>> + Send {
+    let driver = Driver {
+        io,
+        objects,
+        segments: partition.segments.into(),
+        current: None,
+        decoder,
+        metrics,
+        told: Counts::default(),
+        ended: false,
+    };
+    futures::stream::try_unfold(driver, |mut driver| async move {
+        let batch = driver.next().await?;
+        Ok(batch.map(|batch| (batch, driver)))
+    })
+}
+
+struct Driver {
+    io: Arc<dyn ObjectIo>,
+    objects: Arc<[ObjectMeta]>,
+    segments: VecDeque<Segment>,
+    current: Option<(Segment, FeedState)>,
+    decoder: Box<dyn Decoder>,
+    metrics: Arc<ScanMetrics>,
+    told: Counts,
+    ended: bool,
+}
+
+/// Pieces decoded between two chances for other tasks, and for a cancelled query to stop: about 2 MB inflated.
+const PIECES_BETWEEN_YIELDS: u32 = 32;
+
+impl Driver {
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let mut pieces = 0;
+        while !self.ended {
+            let Some((segment, mut state)) = self.current.take() else {
+                let Some(segment) = self.segments.pop_front() else { break };
+                self.decoder.begin(&segment)?;
+                let state = FeedState::new(&segment);
+                self.current = Some((segment, state));
+                continue;
+            };
+            let object = self
+                .objects
+                .get(segment.object.0 as usize)
+                .ok_or_else(|| Error::invalid("a partition names an object that its plan does not have"))?;
+            let step = self.decoder.step();
+            let counts = self.decoder.counts();
+            self.metrics.add(&self.told, &counts);
+            self.told = counts;
+            match step.map_err(|e| e.in_object(&object.location))? {
+                Step::Batch(batch) => {
+                    self.current = Some((segment, state));
+                    return Ok(Some(batch));
+                }
+                Step::More => {
+                    pieces += 1;
+                    if pieces % PIECES_BETWEEN_YIELDS == 0 {
+                        yield_now().await;
+                    }
+                    let mut feed = state.with(&*self.io, object, &self.metrics);
+                    let piece = feed.next().await?;
+                    state = feed.into_state();
+                    match piece {
+                        Some((at, bytes)) => self.decoder.push(segment.object, at, bytes)?,
+                        None => self.decoder.end_of_object()?,
+                    }
+                    self.current = Some((segment, state));
+                }
+                Step::Need(ranges) => {
+                    for (id, range) in ranges {
+                        let object = self.objects.get(id.0 as usize).ok_or_else(|| {
+                            Error::invalid("a decoder asked for an object that its plan does not have")
+                        })?;
+                        let at = Offset::Byte(range.start);
+                        let bytes = self.io.read(object, range).await?;
+                        self.metrics.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        self.metrics.bytes_read.fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
+                        self.decoder.push(id, at, bytes)?;
+                    }
+                    self.current = Some((segment, state));
+                }
+                Step::SegmentEnd => {}
+                Step::Done => self.ended = true,
+            }
+        }
+        if self.ended {
+            return Ok(None);
+        }
+        self.ended = true;
+        self.decoder.finish()
+    }
+}
+
+/// Lets the executor run something else once.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

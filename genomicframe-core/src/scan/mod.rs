@@ -1,0 +1,170 @@
+//! The scan contract: decide without I/O, then read.
+//!
+//! ```text
+//! Format::open ─► Dataset ─ plan(ScanRequest) ─► ScanPlan ─ partitions ─► drive ─► RecordBatch stream
+//!    reads header     │ pure                      a value that prints        │ reads, inflates
+//!                     └─ decoder(Partition) ─► Decoder: bytes in, batches out ┘
+//! ```
+//! Only `open`, `load_index` and [`drive`] read bytes. A plan is a value: `EXPLAIN` prints it and tests count its requests
+//! and bytes. A decoder never waits for anything, so the same one serves files, object stores, tests and fuzzers.
+
+mod drive;
+pub(crate) mod evaluate;
+mod feed;
+mod metrics;
+mod narrow;
+mod options;
+mod plan;
+mod predicate;
+mod records;
+mod request;
+mod spans;
+mod stream_file;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Offset, Result};
+use crate::genome::Contigs;
+use crate::io::{Location, ObjectIo};
+pub use drive::drive;
+pub use evaluate::{FieldType, Fields, Test};
+pub use feed::Head;
+pub use metrics::{Counts, ScanMetrics, Warnings};
+pub use narrow::narrow;
+pub use options::{IndexChoice, Limits, OpenOptions};
+pub use plan::{Framing, IndexUse, ObjectId, Partition, ScanPlan, Segment};
+pub use predicate::{Condition, Literal, Op, Predicate, Pushdown};
+pub use records::{RecordDecoder, Rows};
+pub use request::ScanRequest;
+pub use spans::{SpanColumns, SpanFilter};
+pub use stream_file::{Compression, Cut, StreamFile};
+
+/// Which format: its name in SQL (`STORED AS`), in `read_<id>` functions and on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FormatId(pub &'static str);
+
+impl fmt::Display for FormatId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// A file format. One of each is listed in [`crate::formats::ALL`].
+pub trait Format: fmt::Debug + Send + Sync {
+    /// Its lower-case name.
+    fn id(&self) -> FormatId;
+
+    /// Names of its files end so, without a leading dot and without a compression's ending (`vcf`, not `vcf.gz`).
+    fn extensions(&self) -> &'static [&'static str];
+
+    /// Whether `head`, the first bytes of the inflated data, can only be this format.
+    fn sniff(&self, head: &[u8]) -> bool;
+
+    /// Reads the header and fixes the schema. Reads no index.
+    fn open<'a>(
+        &'a self,
+        at: &'a Location,
+        io: &'a dyn ObjectIo,
+        options: &'a OpenOptions,
+    ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>>;
+}
+
+/// An opened object, or several that make one table.
+pub trait Dataset: fmt::Debug + Send + Sync {
+    /// Its format.
+    fn format(&self) -> FormatId;
+
+    /// Its columns, with their meaning as field metadata ([`crate::schema`]).
+    fn schema(&self) -> SchemaRef;
+
+    /// Its contigs, where the header or index names them.
+    fn contigs(&self) -> Option<&Contigs>;
+
+    /// Which columns hold a record's span; `None` for formats without a genome (FASTQ).
+    fn span_columns(&self) -> Option<SpanColumns>;
+
+    /// What is known of its rows without reading them.
+    fn statistics(&self) -> Statistics;
+
+    /// Whether the scan itself can apply `condition`, exactly.
+    fn pushdown(&self, condition: &Condition) -> Pushdown;
+
+    /// Reads the index, once; nothing happens when there is none or it was read before.
+    fn load_index<'a>(&'a self, io: &'a dyn ObjectIo) -> BoxFuture<'a, Result<()>>;
+
+    /// Decides what to read. Pure: the same request gives the same plan.
+    fn plan(&self, request: &ScanRequest) -> Result<ScanPlan>;
+
+    /// Makes what turns a partition's bytes into batches.
+    fn decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>>;
+}
+
+/// Turns bytes into batches, never waiting.
+///
+/// The driver calls `begin` for each segment of the partition, then `step` until it says [`Step::SegmentEnd`], giving it
+/// bytes by `push` or `end_of_object` each time it says [`Step::More`]; last of all `finish`.
+pub trait Decoder: Send {
+    /// The records of `segment` follow.
+    fn begin(&mut self, segment: &Segment) -> Result<()>;
+
+    /// The next bytes of `object`; `at` is where the first of them lies (of a BGZF block: its virtual offset).
+    fn push(&mut self, object: ObjectId, at: Offset, bytes: Bytes) -> Result<()>;
+
+    /// No byte follows in this object.
+    fn end_of_object(&mut self) -> Result<()>;
+
+    /// Works until it has a batch or needs something.
+    fn step(&mut self) -> Result<Step>;
+
+    /// The rows still held after the last segment.
+    fn finish(&mut self) -> Result<Option<RecordBatch>>;
+
+    /// Records seen and kept, and warnings, since the beginning.
+    fn counts(&self) -> Counts;
+}
+
+/// What a decoder wants next.
+#[derive(Debug)]
+pub enum Step {
+    /// The segment's next bytes, also beyond its planned range: a record may reach over the end.
+    More,
+    /// These ranges, whole and in this order.
+    Need(Vec<(ObjectId, Range<u64>)>),
+    /// Rows for the caller; call `step` again.
+    Batch(RecordBatch),
+    /// The segment is finished.
+    SegmentEnd,
+    /// The partition is finished: a limit was reached.
+    Done,
+}
+
+/// How sure a number is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// True.
+    Exact(u64),
+    /// An estimate.
+    Inexact(u64),
+    /// Unknown.
+    #[default]
+    Absent,
+}
+
+/// What is known of a dataset's rows without reading them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// All rows.
+    pub rows: Precision,
+    /// Stored bytes.
+    pub bytes: Precision,
+    /// Rows per contig, in the file's order, where they are exact.
+    pub rows_by_contig: Option<Vec<u64>>,
+}

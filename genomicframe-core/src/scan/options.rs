@@ -1,0 +1,50 @@
+//! What a caller may say about how a file is opened.
+
+use crate::io::Location;
+
+/// Options of `Format::open`; [`Default`] is right for most files.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct OpenOptions {
+    /// Keys whose columns are wanted although neither the header nor the first records have them: `tag_xy`, `info_xy`,
+    /// `format_xy` and `attr_xy`, by column name.
+    pub columns: Vec<String>,
+    /// Which index to use.
+    pub index: IndexChoice,
+    /// Read a BGZF file that lacks its end-of-file block, with a warning. By default that is an error.
+    pub allow_missing_eof: bool,
+    /// Only these samples of a multi-sample VCF, in this order.
+    pub samples: Option<Vec<String>>,
+    /// Bounds on what a file may claim.
+    pub limits: Limits,
+}
+
+/// Which index a scan uses.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum IndexChoice {
+    /// The one beside the data, under any of its usual names.
+    #[default]
+    Auto,
+    /// None: every scan reads the whole file.
+    Ignore,
+    /// This one; it must be there.
+    At(Location),
+}
+
+/// Bounds that turn a hostile length into an error instead of an allocation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Longest header, in bytes.
+    pub header_bytes: usize,
+    /// Longest line or record, in bytes.
+    pub record_bytes: usize,
+    /// Most contigs in a header.
+    pub contigs: usize,
+    /// Records read to find out which tags or attributes a file has.
+    pub sampled_records: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { header_bytes: 64 << 20, record_bytes: 64 << 20, contigs: 10_000_000, sampled_records: 1000 }
+    }
+}

@@ -1,0 +1,79 @@
+//! A record's span, and the filter on it.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::genome::{Interval, RegionSet};
+
+/// The columns that hold a record's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpanColumns {
+    /// The contig's name.
+    pub contig: &'static str,
+    /// The first position.
+    pub start: &'static str,
+    /// The last position (1-based), or the one after it (0-based).
+    pub end: &'static str,
+    /// Whether `start` is 0-based and `end` excluded, as in BED.
+    pub zero_based: bool,
+}
+
+/// Keeps the records that overlap a region set. Expects them by contig, as sorted files have them, and is fast then.
+#[derive(Debug)]
+pub struct SpanFilter {
+    regions: Arc<RegionSet>,
+    contig: Vec<u8>,
+    intervals: Vec<Interval>,
+    /// The first interval that ends at or after the last record's start.
+    next: usize,
+    last_start: i64,
+    /// Whether an index chose what is read: then an unsorted file would lose rows, so it is an error.
+    must_be_sorted: bool,
+}
+
+impl SpanFilter {
+    /// A filter that keeps what overlaps `regions`.
+    pub fn new(regions: Arc<RegionSet>, must_be_sorted: bool) -> Self {
+        Self { regions, contig: Vec::new(), intervals: Vec::new(), next: 0, last_start: i64::MIN, must_be_sorted }
+    }
+
+    /// Whether the record at `start..=end` (1-based) of `contig` overlaps the set.
+    ///
+    /// # Errors
+    /// When the file must be sorted and this record shows that it is not.
+    pub fn keeps(&mut self, contig: &[u8], start: i64, end: i64) -> Result<bool> {
+        if contig != self.contig {
+            self.contig.clear();
+            self.contig.extend_from_slice(contig);
+            let name = std::str::from_utf8(contig).unwrap_or_default();
+            self.intervals = self.regions.intervals(name).to_vec();
+            self.next = 0;
+            self.last_start = i64::MIN;
+        }
+        if start < self.last_start {
+            if self.must_be_sorted {
+                return Err(Error::corrupt(format!(
+                    "the file has an index but is not sorted: {start} follows {}",
+                    self.last_start
+                ))
+                .hint("sort and index it again, or read it without its index"));
+            }
+            self.next = self.intervals.partition_point(|i| i.end().get() < start);
+        }
+        self.last_start = start;
+        while self.intervals.get(self.next).is_some_and(|i| i.end().get() < start) {
+            self.next += 1;
+        }
+        Ok(self.intervals.get(self.next).is_some_and(|i| i.start().get() <= end))
+    }
+
+    /// Whether a record that has a contig but no position belongs: to the whole contig only.
+    pub fn keeps_without_position(&self, contig: &[u8]) -> bool {
+        std::str::from_utf8(contig).is_ok_and(|name| self.regions.intervals(name) == [Interval::ALL])
+    }
+
+    /// Whether a record without a contig belongs.
+    pub fn keeps_unplaced(&self) -> bool {
+        self.regions.has_unplaced()
+    }
+}

@@ -1,0 +1,380 @@
+//! A file whose records follow one another, with or without a binning index: what most formats open and plan.
+
+use std::sync::{Arc, OnceLock};
+
+use super::feed::FeedState;
+use super::{Framing, Head, IndexChoice, IndexUse, ObjectId, OpenOptions, Partition, Precision, ScanMetrics, ScanPlan};
+use super::{ScanRequest, Segment, Statistics};
+use crate::bgzf::{EOF_BLOCK, MAX_BLOCK, VirtualOffset, is_bgzf, is_gzip};
+use crate::error::{Error, Offset, Result};
+use crate::genome::{Contigs, RegionSet};
+use crate::index::{BinningIndex, Chunk};
+use crate::io::{Location, ObjectIo, ObjectMeta};
+
+/// How a file is stored, by its first bytes; its name does not matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// As it is.
+    Plain,
+    /// Plain gzip: readable from the start only.
+    Gzip,
+    /// Blocked gzip: readable from any block.
+    Bgzf,
+}
+
+/// Whether a plain file may be cut into partitions at any line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// Every line is a record on its own.
+    AtLines,
+    /// Where a record begins cannot be told from the middle.
+    Never,
+}
+
+/// One stored file, its header's end and its index.
+#[derive(Debug)]
+pub struct StreamFile {
+    objects: Arc<[ObjectMeta]>,
+    compression: Compression,
+    /// The first bytes as stored, kept so that they are read once.
+    first: bytes::Bytes,
+    data_start: Offset,
+    choice: IndexChoice,
+    index: OnceLock<Result<LoadedIndex, String>>,
+    warnings: Vec<String>,
+    /// What opening it took.
+    pub metrics: ScanMetrics,
+}
+
+#[derive(Debug)]
+struct LoadedIndex {
+    index: BinningIndex,
+    meta: ObjectMeta,
+    /// Written before the data: its counts prove nothing.
+    stale: bool,
+}
+
+/// Bytes of the first read.
+const FIRST_READ: u64 = 64 << 10;
+/// Gaps up to this are read over: cheaper than a request of its own.
+const GAP: u64 = MAX_BLOCK as u64;
+/// Largest stored index.
+const MAX_INDEX: u64 = 1 << 30;
+
+impl StreamFile {
+    /// Looks at the first and, of a BGZF file, the last bytes.
+    ///
+    /// # Errors
+    /// When there is no such file, or a BGZF file lacks its end-of-file block.
+    pub async fn open(at: &Location, io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
+        let meta = io.head(at).await?;
+        let first = io.read(&meta, 0..meta.size.min(FIRST_READ)).await?;
+        let compression = match () {
+            () if is_bgzf(&first) => Compression::Bgzf,
+            () if is_gzip(&first) => Compression::Gzip,
+            () => Compression::Plain,
+        };
+        let mut warnings = Vec::new();
+        if compression == Compression::Bgzf && !ends_whole(io, &meta).await? {
+            let what = "no BGZF end-of-file block: the file is probably truncated";
+            if !options.allow_missing_eof {
+                return Err(Error::corrupt(what)
+                    .in_object(at)
+                    .at(Offset::Byte(meta.size))
+                    .hint("the option allow_missing_eof reads it all the same"));
+            }
+            warnings.push(format!("{at}: {what}"));
+        }
+        let data_start = match compression {
+            Compression::Bgzf => Offset::Virtual(VirtualOffset::default()),
+            _ => Offset::Byte(0),
+        };
+        let (choice, index, metrics) = (options.index.clone(), OnceLock::new(), ScanMetrics::default());
+        Ok(Self { objects: [meta].into(), compression, first, data_start, choice, index, warnings, metrics })
+    }
+
+    /// The stored object.
+    pub fn object(&self) -> &ObjectMeta {
+        &self.objects[0]
+    }
+
+    /// How it is stored.
+    pub fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// Reads its inflated beginning, at most `limit` bytes and a piece more.
+    pub fn head<'a>(&'a self, io: &'a dyn ObjectIo, limit: usize) -> Head<'a> {
+        let segment = self.segment(0..self.first.len() as u64, self.whole_framing());
+        let state = FeedState::new(&segment).with_first(&self.first);
+        Head::new(state.with(io, self.object(), &self.metrics), limit)
+    }
+
+    /// Records begin here; what lies before is the header.
+    pub fn set_data_start(&mut self, at: Offset) {
+        self.data_start = at;
+    }
+
+    /// Finds and reads the index, once. `suffixes` are added to the file's name (`.bai`); the last may also replace its
+    /// extension.
+    ///
+    /// # Errors
+    /// When an index is there but broken, or was made for another file.
+    pub async fn load_index(&self, io: &dyn ObjectIo, suffixes: &[&str]) -> Result<()> {
+        if self.index.get().is_some() {
+            return Ok(());
+        }
+        let found = self.find_index(io, suffixes).await?;
+        let _ = self.index.set(found);
+        Ok(())
+    }
+
+    async fn find_index(&self, io: &dyn ObjectIo, suffixes: &[&str]) -> Result<Result<LoadedIndex, String>> {
+        let at = &self.object().location;
+        let candidates = match &self.choice {
+            IndexChoice::Ignore => return Ok(Err("told to ignore it".into())),
+            _ if self.compression != Compression::Bgzf => return Ok(Err("the file is not BGZF-compressed".into())),
+            IndexChoice::At(index) => vec![index.clone()],
+            IndexChoice::Auto => {
+                let beside = suffixes.iter().map(|s| at.with_suffix(s));
+                let instead = suffixes.iter().filter_map(|s| at.with_extension(s.trim_start_matches('.')));
+                beside.chain(instead).collect()
+            }
+        };
+        for candidate in candidates {
+            let meta = match io.head(&candidate).await {
+                Ok(meta) => meta,
+                Err(e) if e.is_not_found() && self.choice == IndexChoice::Auto => continue,
+                Err(e) => return Err(e),
+            };
+            if meta.size > MAX_INDEX {
+                return Err(
+                    Error::limit(format!("the index has {} bytes, more than 1 GiB", meta.size)).in_object(candidate)
+                );
+            }
+            let bytes = io.read(&meta, 0..meta.size).await?;
+            let index = BinningIndex::parse(&bytes).map_err(|e| e.in_object(&candidate))?;
+            if index.end_of_placed().is_some_and(|end| end.compressed() > self.object().size) {
+                return Err(Error::corrupt(format!("the index points past the end of {at}"))
+                    .in_object(candidate)
+                    .hint("it belongs to another version of the file: index it again"));
+            }
+            let stale = matches!((meta.modified, self.object().modified), (Some(i), Some(d)) if i < d);
+            return Ok(Ok(LoadedIndex { index, meta, stale }));
+        }
+        Ok(Err(format!("no index beside it ({})", suffixes.join(", "))))
+    }
+
+    /// The index, when it was loaded and is there.
+    pub fn index(&self) -> Option<&BinningIndex> {
+        self.loaded().map(|l| &l.index)
+    }
+
+    fn loaded(&self) -> Option<&LoadedIndex> {
+        self.index.get()?.as_ref().ok()
+    }
+
+    /// Row counts, exact only if the index is complete and not older than the data.
+    ///
+    /// `reference` numbers a contig as the index does.
+    pub fn statistics(
+        &self,
+        contigs: Option<&Contigs>,
+        reference: impl Fn(&BinningIndex, &str) -> Option<usize>,
+    ) -> Statistics {
+        let bytes = Precision::Exact(self.object().size);
+        let trusted = self.loaded().filter(|l| !l.stale && self.warnings.is_empty()).map(|l| &l.index);
+        let rows = trusted.and_then(BinningIndex::records).map_or(Precision::Absent, Precision::Exact);
+        let of = |index: &BinningIndex, name: &str| match reference(index, name) {
+            Some(id) => index.references().get(id)?.counts().map(|(mapped, unmapped)| mapped + unmapped),
+            None => Some(0),
+        };
+        let rows_by_contig = trusted
+            .filter(|_| matches!(rows, Precision::Exact(_)))
+            .zip(contigs)
+            .and_then(|(index, contigs)| contigs.iter().map(|c| of(index, &c.name)).collect());
+        Statistics { rows, bytes, rows_by_contig }
+    }
+
+    /// What to read for `request`. `contigs` resolve aliases; `reference` numbers a contig as the index does.
+    pub fn plan(
+        &self,
+        request: &ScanRequest,
+        cut: Cut,
+        contigs: Option<&Contigs>,
+        reference: impl Fn(&BinningIndex, &str) -> Option<usize>,
+    ) -> ScanPlan {
+        let mut plan = ScanPlan {
+            objects: Arc::clone(&self.objects),
+            partitions: Vec::new(),
+            index: IndexUse::NotNeeded,
+            regions: None,
+            warnings: self.warnings.clone(),
+        };
+        let at = &self.object().location;
+        if let Some(regions) = &request.regions {
+            let regions = localize(regions, contigs, at, &mut plan.warnings);
+            plan.index = match self.index.get() {
+                Some(Ok(loaded)) => IndexUse::Used(loaded.index.kind(), loaded.meta.location.clone()),
+                Some(Err(why)) => IndexUse::Missing(why.clone()),
+                None => IndexUse::Missing("it was not loaded".into()),
+            };
+            if let Some(loaded) = self.loaded() {
+                if loaded.stale {
+                    plan.warnings
+                        .push(format!("{}: the index is older than the data; index it again", loaded.meta.location));
+                }
+                let chunks = self.chunks(&loaded.index, &regions, reference);
+                plan.partitions = self.partitions(&chunks, loaded.index.record_starts(), request.partitions);
+            } else if !regions.is_empty() {
+                plan.partitions = self.whole(request.partitions, cut);
+            }
+            plan.regions = Some(Arc::new(regions));
+        } else {
+            plan.partitions = self.whole(request.partitions, cut);
+        }
+        if request.limit == Some(0) {
+            plan.partitions.clear();
+        }
+        plan
+    }
+
+    fn start(&self) -> VirtualOffset {
+        match self.data_start {
+            Offset::Virtual(v) => v,
+            Offset::Byte(_) => VirtualOffset::default(),
+        }
+    }
+
+    fn chunks(
+        &self,
+        index: &BinningIndex,
+        regions: &RegionSet,
+        reference: impl Fn(&BinningIndex, &str) -> Option<usize>,
+    ) -> Vec<Chunk> {
+        let mut chunks = Vec::new();
+        for (contig, intervals) in regions.iter() {
+            if let Some(id) = reference(index, contig) {
+                chunks.extend(index.chunks(id, intervals));
+            }
+        }
+        if regions.has_unplaced() {
+            let start = index.end_of_placed().unwrap_or(self.start()).max(self.start());
+            chunks.push(Chunk { start, stop: VirtualOffset::MAX });
+        }
+        let mut joined: Vec<Chunk> = Vec::new();
+        for chunk in crate::index::merge(chunks) {
+            match joined.last_mut() {
+                Some(last) if chunk.start.compressed() - last.stop.compressed() <= GAP => last.stop = chunk.stop,
+                _ => joined.push(chunk),
+            }
+        }
+        joined
+    }
+
+    fn whole(&self, partitions: usize, cut: Cut) -> Vec<Partition> {
+        let size = self.object().size;
+        match (self.compression, self.data_start) {
+            (Compression::Bgzf, _) => {
+                let all = [Chunk { start: self.start(), stop: VirtualOffset::MAX }];
+                let starts = self.index().map(BinningIndex::record_starts).unwrap_or_default();
+                self.partitions(&all, starts, partitions)
+            }
+            (Compression::Plain, Offset::Byte(start)) if cut == Cut::AtLines && start < size => {
+                let parts = (partitions.max(1) as u64).min(size - start);
+                let edge = |i: u64| start + ((size - start) as u128 * i as u128 / parts as u128) as u64;
+                let part = |i: u64| {
+                    let (from, stop, mid_line) = (edge(i), if i + 1 == parts { u64::MAX } else { edge(i + 1) }, i > 0);
+                    // One byte earlier: when it is a newline, the line at `from` is this partition's own.
+                    let first = if mid_line { from - 1 } else { from };
+                    let framing = Framing::Raw { start: from, stop, mid_line };
+                    Partition { segments: vec![self.segment(first..stop.min(size), framing)] }
+                };
+                (0..parts).map(part).collect()
+            }
+            (Compression::Plain, Offset::Byte(start)) => {
+                let framing = Framing::Raw { start, stop: u64::MAX, mid_line: false };
+                vec![Partition { segments: vec![self.segment(start..size, framing)] }]
+            }
+            _ => vec![Partition { segments: vec![self.segment(0..size, self.whole_framing())] }],
+        }
+    }
+
+    fn whole_framing(&self) -> Framing {
+        match self.compression {
+            Compression::Plain => Framing::Raw { start: 0, stop: u64::MAX, mid_line: false },
+            Compression::Gzip => Framing::Gzip,
+            Compression::Bgzf => Framing::Bgzf { start: VirtualOffset::default(), stop: VirtualOffset::MAX },
+        }
+    }
+
+    fn segment(&self, bytes: std::ops::Range<u64>, framing: Framing) -> Segment {
+        Segment { object: ObjectId(0), bytes, framing }
+    }
+
+    /// Shares `chunks` out by stored bytes, cutting them where records start.
+    fn partitions(&self, chunks: &[Chunk], starts: Vec<VirtualOffset>, wanted: usize) -> Vec<Partition> {
+        let size = self.object().size;
+        let bytes_of = |c: &Chunk| c.start.compressed()..self.stored_end(c.stop);
+        let total: u64 = chunks.iter().map(|c| bytes_of(c).end.saturating_sub(c.start.compressed())).sum();
+        let share = total.div_ceil(wanted.max(1) as u64).max(1);
+        let mut out: Vec<Partition> = Vec::new();
+        let mut open = Partition::default();
+        let mut room = share;
+        let close = |open: &mut Partition, out: &mut Vec<Partition>| out.push(std::mem::take(open));
+        let segment = |chunk: Chunk| {
+            let bytes = bytes_of(&chunk);
+            self.segment(bytes.start.min(size)..bytes.end, Framing::Bgzf { start: chunk.start, stop: chunk.stop })
+        };
+        for chunk in chunks {
+            let mut rest = *chunk;
+            while out.len() + 1 < wanted && self.stored_end(rest.stop).saturating_sub(rest.start.compressed()) > room {
+                let target = VirtualOffset::new(rest.start.compressed() + room, 0).max(rest.start);
+                let next = starts.partition_point(|s| *s < target || *s <= rest.start);
+                let Some(cut) = starts.get(next).copied().filter(|s| *s < rest.stop && s.compressed() < size) else {
+                    break;
+                };
+                open.segments.push(segment(Chunk { start: rest.start, stop: cut }));
+                close(&mut open, &mut out);
+                rest.start = cut;
+                room = share;
+            }
+            let used = self.stored_end(rest.stop).saturating_sub(rest.start.compressed());
+            open.segments.push(segment(rest));
+            if used >= room && out.len() + 1 < wanted {
+                close(&mut open, &mut out);
+                room = share;
+            } else {
+                room = room.saturating_sub(used).max(1);
+            }
+        }
+        if !open.segments.is_empty() {
+            close(&mut open, &mut out);
+        }
+        out
+    }
+
+    /// The byte after the last block that a chunk ending at `stop` needs: its size is not known, 64 KiB at most.
+    fn stored_end(&self, stop: VirtualOffset) -> u64 {
+        let size = self.object().size;
+        match (stop.compressed(), stop.within()) {
+            _ if stop == VirtualOffset::MAX => size,
+            (block, 0) => block.min(size),
+            (block, _) => block.saturating_add(MAX_BLOCK as u64).min(size),
+        }
+    }
+}
+
+async fn ends_whole(io: &dyn ObjectIo, meta: &ObjectMeta) -> Result<bool> {
+    let Some(at) = meta.size.checked_sub(EOF_BLOCK.len() as u64) else { return Ok(false) };
+    Ok(io.read(meta, at..meta.size).await? == EOF_BLOCK[..])
+}
+
+fn localize(regions: &RegionSet, contigs: Option<&Contigs>, at: &Location, warnings: &mut Vec<String>) -> RegionSet {
+    let Some(contigs) = contigs else { return regions.clone() };
+    let (own, replaced) = contigs.localize(regions);
+    for (asked, own) in replaced {
+        warnings.push(format!("{at}: contig {asked} is read as {own}"));
+    }
+    own
+}
