@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::feed::FeedState;
 use super::{Framing, Head, IndexChoice, IndexUse, ObjectId, OpenOptions, Partition, Precision, ScanMetrics, ScanPlan};
-use super::{ScanRequest, Segment, Statistics};
+use super::{ScanRequest, Segment, SpanFilter, Statistics};
 use crate::bgzf::{EOF_BLOCK, MAX_BLOCK, VirtualOffset, is_bgzf, is_gzip};
 use crate::error::{Error, Offset, Result};
 use crate::genome::{Contigs, RegionSet};
@@ -237,6 +237,23 @@ impl StreamFile {
             plan.partitions.clear();
         }
         plan
+    }
+
+    /// What keeps the records of `request.regions`; names are resolved as in [`StreamFile::plan`].
+    pub fn span_filter(&self, request: &ScanRequest, contigs: Option<&Contigs>) -> Option<SpanFilter> {
+        let regions = request.regions.as_ref()?;
+        let own = localize(regions, contigs, &self.object().location, &mut Vec::new());
+        Some(SpanFilter::new(Arc::new(own), self.index().is_some()))
+    }
+
+    /// Whether `partition` begins with the file's first record.
+    pub fn is_first(&self, partition: &Partition) -> bool {
+        partition.segments.first().is_some_and(|s| match (s.framing, self.data_start) {
+            (Framing::Raw { start, .. }, Offset::Byte(first)) => start == first,
+            (Framing::Gzip, _) => true,
+            (Framing::Bgzf { start, .. }, Offset::Virtual(first)) => start == first,
+            _ => false,
+        })
     }
 
     fn start(&self) -> VirtualOffset {

@@ -56,3 +56,82 @@ pub(crate) fn double(bytes: &[u8], field: &str) -> Result<f64> {
     let parsed = std::str::from_utf8(bytes).ok().and_then(|t| t.parse().ok());
     parsed.ok_or_else(|| Error::corrupt("not a number").field(field).text(bytes))
 }
+
+/// Appends a decimal integer.
+pub(crate) fn write_int(n: i64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = n.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if n < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends a float as C's `%g` does, which SAM text is written with: six significant digits, no trailing zeros.
+pub(crate) fn write_g(x: f32, out: &mut Vec<u8>) {
+    let x = f64::from(x);
+    if !x.is_finite() {
+        let sign = if x.is_sign_negative() { "-" } else { "" };
+        let name = if x.is_nan() { "nan" } else { "inf" };
+        out.extend(sign.bytes().chain(name.bytes()));
+        return;
+    }
+    let scientific = format!("{x:.5e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trim = |text: &str| {
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
+    };
+    let text = if (-4..6).contains(&exponent) {
+        trim(&format!("{x:.*}", (5 - exponent) as usize))
+    } else {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{}e{sign}{:02}", trim(mantissa), exponent.abs())
+    };
+    out.extend(text.bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_print_as_in_c() {
+        let shown = |x| {
+            let mut out = Vec::new();
+            write_g(x, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let pairs =
+            [(0.0, "0"), (0.1, "0.1"), (3.14159274, "3.14159"), (1e6, "1e+06"), (123456.7, "123457"), (1e-5, "1e-05")];
+        for (x, text) in pairs {
+            assert_eq!(shown(x), text);
+        }
+        assert_eq!(
+            (shown(-2.5), shown(f32::NAN), shown(f32::NEG_INFINITY)),
+            ("-2.5".into(), "nan".into(), "-inf".into())
+        );
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_errors() {
+        assert_eq!(int(b"9223372036854775807", "x").unwrap(), i64::MAX);
+        assert_eq!(int(b"-9223372036854775808", "x").unwrap(), i64::MIN);
+        for text in ["9223372036854775808", "", "-", "1.0", "1e3", " 1", "0x1"] {
+            assert!(int(text.as_bytes(), "x").is_err(), "{text}");
+        }
+        assert!(int32(b"2147483648", "x").is_err());
+        let mut out = Vec::new();
+        write_int(i64::MIN, &mut out);
+        assert_eq!(out, b"-9223372036854775808");
+    }
+}

@@ -1,1 +1,64 @@
+//! BAM (SAMv1 §4.2), from record bytes straight to Arrow.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `header` | the header text and the contig dictionary |
+//! | `schema` | the alignment schema: fixed columns, then a column per tag |
+//! | `record` | a record's fields as they lie in its bytes |
+//! | `cigar`, `tags` | the two parts of a record with a structure of their own |
+//! | `plan` | the dataset: regions to ranges through BAI or CSI |
+//! | `decode` | record bytes to columns |
+//! | `encode` | rows to SAM text |
+
+mod cigar;
+mod decode;
+pub mod encode;
+mod header;
+mod plan;
+mod record;
+mod schema;
+mod tags;
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::error::Result;
+use crate::io::{Location, ObjectIo};
+use crate::scan::{Dataset, Format, FormatId, OpenOptions};
+
+pub use header::BamHeader;
+pub use plan::BamDataset;
+
+/// The BAM format.
+#[derive(Debug)]
 pub struct Bam;
+
+impl Bam {
+    /// Its name.
+    pub const ID: FormatId = FormatId("bam");
+}
+
+impl Format for Bam {
+    fn id(&self) -> FormatId {
+        Self::ID
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["bam"]
+    }
+
+    fn sniff(&self, head: &[u8]) -> bool {
+        head.starts_with(header::MAGIC)
+    }
+
+    fn open<'a>(
+        &'a self,
+        at: &'a Location,
+        io: &'a dyn ObjectIo,
+        options: &'a OpenOptions,
+    ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>> {
+        async move { Ok(Arc::new(BamDataset::open(at, io, options).await?) as Arc<dyn Dataset>) }.boxed()
+    }
+}

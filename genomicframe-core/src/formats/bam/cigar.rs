@@ -1,0 +1,82 @@
+//! CIGAR operations (SAMv1 §4.2.1, §4.2.2).
+
+use super::tags::Tag;
+use crate::error::{Error, Result};
+use crate::text::numbers::write_int;
+
+/// The tag that holds a CIGAR of more than 65,535 operations.
+pub(super) const LONG_TAG: [u8; 2] = *b"CG";
+
+const OPS: &[u8; 9] = b"MIDNSHP=X";
+const SOFT_CLIP: u32 = 4;
+const SKIP: u32 = 3;
+
+/// Packed operations: length in the upper 28 bits, code in the lower 4.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cigar<'a> {
+    packed: &'a [u8],
+    from_tag: bool,
+}
+
+impl<'a> Cigar<'a> {
+    pub(super) fn new(packed: &'a [u8]) -> Self {
+        Self { packed, from_tag: false }
+    }
+
+    /// The operations in a `CG:B,I` tag; any other type is a tag like all others.
+    pub(super) fn from_tag(tag: &Tag<'a>) -> Option<Self> {
+        let (b'I', packed) = tag.array()? else { return None };
+        Some(Self { packed, from_tag: true })
+    }
+
+    pub(super) fn is_from_tag(&self) -> bool {
+        self.from_tag
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.packed.is_empty()
+    }
+
+    fn ops(&self) -> impl Iterator<Item = (u32, u32)> + 'a {
+        self.packed.chunks_exact(4).map(|b| {
+            let op = u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+            (op >> 4, op & 0xf)
+        })
+    }
+
+    /// Whether it is `<length of the sequence>S<n>N`, which says that the real one stands in a tag.
+    pub(super) fn is_placeholder(&self, sequence: usize) -> bool {
+        let mut ops = self.ops();
+        self.packed.len() == 8
+            && ops.next() == Some((sequence as u32, SOFT_CLIP))
+            && matches!(ops.next(), Some((_, SKIP)))
+    }
+
+    /// Bases of the reference that it covers.
+    pub(super) fn reference_length(&self) -> Result<i64> {
+        let mut sum = 0;
+        for (len, op) in self.ops() {
+            match op {
+                // M, D, N, = and X.
+                0 | 2 | 3 | 7 | 8 => sum += i64::from(len),
+                1 | 4 | 5 | 6 => {}
+                _ => return Err(unknown(op)),
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Its text.
+    pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<()> {
+        for (len, op) in self.ops() {
+            let Some(letter) = OPS.get(op as usize) else { return Err(unknown(op)) };
+            write_int(i64::from(len), out);
+            out.push(*letter);
+        }
+        Ok(())
+    }
+}
+
+fn unknown(op: u32) -> Error {
+    Error::corrupt(format!("operation {op} is not one of the nine")).field("CIGAR")
+}

@@ -1,0 +1,406 @@
+//! Record bytes to columns.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Float32Builder, Int32Builder, Int64Builder, ListBuilder, MapBuilder, RecordBatch, RecordBatchOptions,
+    StringViewBuilder, UInt8Builder, UInt16Builder,
+};
+use arrow::datatypes::{Schema, SchemaRef};
+
+use super::header::BamHeader;
+use super::record::{Record, SMALLEST};
+use super::schema::{Column, TagType};
+use super::tags::{Tag, width};
+use crate::error::{Error, Result};
+use crate::scan::{FieldType, Fields, Rows, SpanFilter, Test, Warnings};
+
+/// Builds the projected columns of the records that pass.
+pub(super) struct BamRows {
+    schema: SchemaRef,
+    header: Arc<BamHeader>,
+    columns: Vec<Builder>,
+    /// The tag columns' keys, and where each one's value lies in the record at hand.
+    wanted: Vec<([u8; 2], TagType)>,
+    found: Vec<Option<(u8, Range<usize>)>>,
+    span: Option<SpanFilter>,
+    test: Test,
+    longest: usize,
+    scratch: Vec<u8>,
+    bytes: usize,
+}
+
+enum Builder {
+    Text(Column, StringViewBuilder),
+    Flag(UInt16Builder),
+    Mapq(UInt8Builder),
+    Int(Column, Int64Builder),
+    Tlen(Int32Builder),
+    /// The number is the tag's place in `wanted`.
+    TagInt(usize, Int64Builder),
+    TagFloat(usize, Float32Builder),
+    TagText(usize, StringViewBuilder),
+    TagInts(usize, ListBuilder<Int64Builder>),
+    TagFloats(usize, ListBuilder<Float32Builder>),
+    Tags(MapBuilder<StringViewBuilder, StringViewBuilder>),
+}
+
+/// The number under which a predicate finds a column of the file: its place in the schema.
+pub(super) fn field_of(schema: &Schema, columns: &[Column]) -> impl Fn(&str) -> Option<(usize, FieldType)> {
+    |name| {
+        let (index, _) = schema.column_with_name(name)?;
+        Some(match columns.get(index)? {
+            Column::Flag => (FLAG, FieldType::Int),
+            Column::Pos => (POS, FieldType::Int),
+            Column::End => (END, FieldType::Int),
+            Column::Mapq => (MAPQ, FieldType::Int),
+            Column::Pnext => (PNEXT, FieldType::Int),
+            Column::Tlen => (TLEN, FieldType::Int),
+            Column::Qname => (QNAME, FieldType::Text),
+            Column::Rname => (RNAME, FieldType::Text),
+            Column::Rnext => (RNEXT, FieldType::Text),
+            Column::Tag(key, of) => {
+                let field = TAGS + usize::from(u16::from_be_bytes(*key));
+                match of {
+                    TagType::Int => (field, FieldType::Int),
+                    TagType::Float => (field, FieldType::Float),
+                    TagType::Text => (field, FieldType::Text),
+                    TagType::Ints | TagType::Floats => return None,
+                }
+            }
+            Column::Cigar | Column::Seq | Column::Qual | Column::Tags => return None,
+        })
+    }
+}
+
+const FLAG: usize = 0;
+const POS: usize = 1;
+const END: usize = 2;
+const MAPQ: usize = 3;
+const PNEXT: usize = 4;
+const TLEN: usize = 5;
+const QNAME: usize = 6;
+const RNAME: usize = 7;
+const RNEXT: usize = 8;
+/// A tag's field is this and its two bytes as a number.
+const TAGS: usize = 16;
+
+/// A record's fields for predicates.
+struct RawFields<'a> {
+    record: Record<'a>,
+    header: &'a BamHeader,
+}
+
+impl<'a> RawFields<'a> {
+    fn tag(&self, field: usize) -> Result<Option<Tag<'a>>> {
+        let key = ((field - TAGS) as u16).to_be_bytes();
+        self.record.tags().find(|t| !matches!(t, Ok(t) if t.key != key)).transpose()
+    }
+}
+
+impl Fields for RawFields<'_> {
+    fn int(&self, field: usize) -> Result<Option<i64>> {
+        Ok(match field {
+            FLAG => Some(self.record.flag().into()),
+            POS => self.record.pos(),
+            END => self.record.end()?,
+            MAPQ => Some(self.record.mapq().into()),
+            PNEXT => self.record.mate_pos(),
+            TLEN => Some(self.record.template_length().into()),
+            _ => match self.tag(field)? {
+                Some(tag) => Some(tag.int().ok_or_else(|| other_type(&tag, TagType::Int))?),
+                None => None,
+            },
+        })
+    }
+
+    fn float(&self, field: usize) -> Result<Option<f64>> {
+        match self.tag(field)? {
+            Some(tag) => Ok(Some(tag.float().ok_or_else(|| other_type(&tag, TagType::Float))?.into())),
+            None => Ok(None),
+        }
+    }
+
+    fn text(&self, field: usize) -> Result<Option<&[u8]>> {
+        let name = |id: Option<usize>| id.and_then(|id| self.header.contigs.name(id)).map(str::as_bytes);
+        Ok(match field {
+            QNAME => name_of(&self.record),
+            RNAME => name(self.record.contig()),
+            RNEXT => name(self.record.mate_contig()),
+            _ => match self.tag(field)? {
+                Some(tag) => Some(tag.text().ok_or_else(|| other_type(&tag, TagType::Text))?),
+                None => None,
+            },
+        })
+    }
+
+    fn span(&self) -> Result<Option<(&[u8], i64, i64)>> {
+        let contig = self.record.contig().and_then(|id| self.header.contigs.name(id));
+        let (Some(contig), Some(start)) = (contig, self.record.pos()) else { return Ok(None) };
+        Ok(Some((contig.as_bytes(), start, self.record.end()?.unwrap_or(start))))
+    }
+}
+
+/// `*` and an empty name say that there is none.
+fn name_of<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
+    Some(record.name()).filter(|name| !matches!(*name, b"" | b"*"))
+}
+
+fn other_type(tag: &Tag<'_>, expected: TagType) -> Error {
+    Error::corrupt(format!("its type is '{}' where the column holds {expected:?}", char::from(tag.kind)))
+        .field(format!("tag {}", tag.key.escape_ascii()))
+        .hint("the column's type is the specification's, or that of the file's first records")
+}
+
+impl BamRows {
+    pub(super) fn new(
+        schema: SchemaRef,
+        columns: &[Column],
+        header: Arc<BamHeader>,
+        span: Option<SpanFilter>,
+        test: Test,
+        longest: usize,
+    ) -> Self {
+        let mut wanted = Vec::new();
+        let columns = columns.iter().map(|c| Builder::new(*c, &mut wanted)).collect();
+        let found = vec![None; wanted.len()];
+        Self { schema, header, columns, wanted, found, span, test, longest, scratch: Vec::new(), bytes: 0 }
+    }
+
+    fn passes(&mut self, record: Record<'_>) -> Result<bool> {
+        if let Some(span) = &mut self.span {
+            let contig = record.contig().and_then(|id| self.header.contigs.name(id)).map(str::as_bytes);
+            let inside = match (contig, record.pos()) {
+                (Some(contig), Some(start)) => span.keeps(contig, start, record.end()?.unwrap_or(start))?,
+                (Some(contig), None) => span.keeps_without_position(contig),
+                (None, _) => span.keeps_unplaced(),
+            };
+            if !inside {
+                return Ok(false);
+            }
+        }
+        self.test.passes(&RawFields { record, header: &self.header })
+    }
+
+    /// Finds the wanted tags. Of a repeated tag the first counts.
+    fn find_tags(&mut self, record: &Record<'_>, all: &[u8], warnings: &mut Warnings) -> Result<()> {
+        self.found.fill(None);
+        for tag in record.tags() {
+            let tag = tag?;
+            if let Some(i) = self.wanted.iter().position(|(key, _)| *key == tag.key) {
+                if self.found[i].is_some() {
+                    warnings.add("a tag stands twice in a record; the first counts");
+                    continue;
+                }
+                let start = tag.value.as_ptr().addr() - all.as_ptr().addr();
+                self.found[i] = Some((tag.kind, start..start + tag.value.len()));
+            }
+        }
+        Ok(())
+    }
+
+    fn build(&mut self, record: &Record<'_>, all: &[u8]) -> Result<()> {
+        let Self { header, columns, wanted, found, scratch, .. } = self;
+        let contig = |id: Option<usize>| id.and_then(|id| header.contigs.name(id));
+        let tag = |i: usize| {
+            let (kind, range) = found[i].clone()?;
+            Some(Tag { key: wanted[i].0, kind, value: all.get(range)? })
+        };
+        let mismatch = |i: usize, tag: &Tag<'_>| other_type(tag, wanted[i].1);
+        for column in columns {
+            match column {
+                Builder::Flag(b) => b.append_value(record.flag()),
+                Builder::Mapq(b) => b.append_value(record.mapq()),
+                Builder::Tlen(b) => b.append_value(record.template_length()),
+                Builder::Int(Column::End, b) => b.append_option(record.end()?),
+                Builder::Int(Column::Pnext, b) => b.append_option(record.mate_pos()),
+                Builder::Int(_, b) => b.append_option(record.pos()),
+                Builder::Text(Column::Rname, b) => b.append_option(contig(record.contig())),
+                Builder::Text(Column::Rnext, b) => b.append_option(contig(record.mate_contig())),
+                Builder::Text(Column::Qname, b) => append_text(b, name_of(record), "read_name")?,
+                Builder::Text(column, b) => {
+                    scratch.clear();
+                    let present = write_text(*column, record, scratch)?;
+                    append_text(b, present.then_some(scratch), "record")?;
+                }
+                Builder::TagInt(i, b) => match tag(*i) {
+                    Some(t) => b.append_value(t.int().ok_or_else(|| mismatch(*i, &t))?),
+                    None => b.append_null(),
+                },
+                Builder::TagFloat(i, b) => match tag(*i) {
+                    Some(t) => b.append_value(t.float().ok_or_else(|| mismatch(*i, &t))?),
+                    None => b.append_null(),
+                },
+                Builder::TagText(i, b) => match tag(*i) {
+                    Some(t) => append_text(b, Some(t.text().ok_or_else(|| mismatch(*i, &t))?), "tag")?,
+                    None => b.append_null(),
+                },
+                Builder::TagInts(i, b) => match tag(*i) {
+                    Some(t) => {
+                        let (kind, elements) = t.array().ok_or_else(|| mismatch(*i, &t))?;
+                        for value in elements.chunks_exact(width(kind).unwrap_or(1)) {
+                            let element = Tag { key: t.key, kind, value };
+                            b.values().append_value(element.int().ok_or_else(|| mismatch(*i, &t))?);
+                        }
+                        b.append(true);
+                    }
+                    None => b.append_null(),
+                },
+                Builder::TagFloats(i, b) => match tag(*i) {
+                    Some(t) => {
+                        let (kind, elements) = t.array().ok_or_else(|| mismatch(*i, &t))?;
+                        for value in elements.chunks_exact(width(kind).unwrap_or(1)) {
+                            let element = Tag { key: t.key, kind, value };
+                            b.values().append_value(element.float().ok_or_else(|| mismatch(*i, &t))?);
+                        }
+                        b.append(true);
+                    }
+                    None => b.append_null(),
+                },
+                Builder::Tags(b) => {
+                    let long_cigar = record.has_long_cigar()?;
+                    for tag in record.tags() {
+                        let tag = tag?;
+                        if long_cigar && tag.key == super::cigar::LONG_TAG {
+                            continue;
+                        }
+                        append_text(b.keys(), Some(&tag.key), "tag")?;
+                        scratch.clear();
+                        tag.write(scratch);
+                        append_text(b.values(), Some(scratch), "tag")?;
+                    }
+                    b.append(true)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Appends text that BAM does not promise to be UTF-8.
+fn append_text(b: &mut StringViewBuilder, text: Option<&[u8]>, field: &str) -> Result<()> {
+    match text {
+        Some(bytes) => b.append_value(crate::text::fields::utf8(bytes, field)?),
+        None => b.append_null(),
+    }
+    Ok(())
+}
+
+const BASES: &[u8; 16] = b"=ACMGRSVTWYHKDBN";
+/// Highest Phred score that SAM text can show.
+const MAX_PHRED: u8 = b'~' - b'!';
+
+/// Writes a column whose text has to be made; `false` when it has no value.
+fn write_text(column: Column, record: &Record<'_>, out: &mut Vec<u8>) -> Result<bool> {
+    match column {
+        Column::Cigar => {
+            let cigar = record.cigar()?;
+            cigar.write(out)?;
+            Ok(!cigar.is_empty())
+        }
+        Column::Seq => {
+            for pair in record.packed_sequence() {
+                out.extend([BASES[usize::from(pair >> 4)], BASES[usize::from(pair & 0xf)]]);
+            }
+            out.truncate(record.sequence_length());
+            Ok(!out.is_empty())
+        }
+        _ => match record.qualities() {
+            Some(scores) => {
+                if let Some(q) = scores.iter().find(|q| **q > MAX_PHRED) {
+                    return Err(Error::corrupt(format!("base quality {q} is above {MAX_PHRED}")).field("qual"));
+                }
+                out.extend(scores.iter().map(|q| q + b'!'));
+                Ok(true)
+            }
+            None => Ok(false),
+        },
+    }
+}
+
+impl Builder {
+    fn new(column: Column, wanted: &mut Vec<([u8; 2], TagType)>) -> Self {
+        match column {
+            Column::Flag => Self::Flag(UInt16Builder::new()),
+            Column::Mapq => Self::Mapq(UInt8Builder::new()),
+            Column::Tlen => Self::Tlen(Int32Builder::new()),
+            Column::Pos | Column::End | Column::Pnext => Self::Int(column, Int64Builder::new()),
+            Column::Tags => Self::Tags(MapBuilder::new(None, StringViewBuilder::new(), StringViewBuilder::new())),
+            Column::Tag(key, of) => {
+                let i = wanted.len();
+                wanted.push((key, of));
+                match of {
+                    TagType::Int => Self::TagInt(i, Int64Builder::new()),
+                    TagType::Float => Self::TagFloat(i, Float32Builder::new()),
+                    TagType::Text => Self::TagText(i, StringViewBuilder::new()),
+                    TagType::Ints => Self::TagInts(i, ListBuilder::new(Int64Builder::new())),
+                    TagType::Floats => Self::TagFloats(i, ListBuilder::new(Float32Builder::new())),
+                }
+            }
+            text => Self::Text(text, StringViewBuilder::new()),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Text(_, b) | Self::TagText(_, b) => Arc::new(b.finish()),
+            Self::Flag(b) => Arc::new(b.finish()),
+            Self::Mapq(b) => Arc::new(b.finish()),
+            Self::Int(_, b) | Self::TagInt(_, b) => Arc::new(b.finish()),
+            Self::Tlen(b) => Arc::new(b.finish()),
+            Self::TagFloat(_, b) => Arc::new(b.finish()),
+            Self::TagInts(_, b) => Arc::new(b.finish()),
+            Self::TagFloats(_, b) => Arc::new(b.finish()),
+            Self::Tags(b) => Arc::new(b.finish()),
+        }
+    }
+}
+
+impl Rows for BamRows {
+    fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
+        let cut = || Error::corrupt("the file ends within a record").field("block_size");
+        let Some(size) = bytes.first_chunk::<4>().map(|b| i32::from_le_bytes(*b)) else {
+            return if last { Err(cut()) } else { Ok(None) };
+        };
+        let size = match usize::try_from(size) {
+            Ok(n) if n < SMALLEST => return Err(Error::corrupt(format!("a record of {n} bytes")).field("block_size")),
+            Ok(n) if n > self.longest => {
+                let e = Error::limit(format!("a record of {n} bytes, more than the limit of {}", self.longest));
+                return Err(e.field("block_size"));
+            }
+            Ok(n) => n,
+            Err(_) => return Err(Error::corrupt(format!("a record of {size} bytes")).field("block_size")),
+        };
+        match bytes.len() >= 4 + size {
+            true => Ok(Some(4 + size)),
+            false if last => Err(cut()),
+            false => Ok(None),
+        }
+    }
+
+    fn append(&mut self, framed: &[u8], warnings: &mut Warnings) -> Result<bool> {
+        let all = &framed[4..];
+        let record = Record::new(all, self.header.contigs.len())?;
+        if !self.passes(record)? {
+            return Ok(false);
+        }
+        if !self.wanted.is_empty() {
+            self.find_tags(&record, all, warnings)?;
+        }
+        self.build(&record, all)?;
+        self.bytes += all.len();
+        Ok(true)
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn take(&mut self, rows: usize) -> Result<RecordBatch> {
+        self.bytes = 0;
+        let columns = self.columns.iter_mut().map(Builder::finish).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+    }
+}

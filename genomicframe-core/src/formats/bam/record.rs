@@ -1,0 +1,153 @@
+//! A record's fields as they lie in its bytes (SAMv1 §4.2).
+//!
+//! ```text
+//! refID pos l_read_name mapq bin n_cigar flag l_seq next_refID next_pos tlen │ read_name cigar seq qual tags
+//!   4    4       1       1    2     2     2     4       4         4      4   │  …
+//! ```
+
+use super::cigar::{self, Cigar};
+use super::tags::Tags;
+use crate::error::{Error, Result};
+
+const FIXED: usize = 32;
+/// Smallest `block_size`: the fixed fields and a name of one NUL.
+pub(super) const SMALLEST: usize = FIXED + 1;
+
+const UNMAPPED: u16 = 0x4;
+
+/// One record, its lengths checked against its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record<'a> {
+    bytes: &'a [u8],
+    cigar: usize,
+    seq: usize,
+    qual: usize,
+    tags: usize,
+}
+
+impl<'a> Record<'a> {
+    /// `bytes` is the record without its `block_size`; `contigs` is the size of the dictionary.
+    pub(super) fn new(bytes: &'a [u8], contigs: usize) -> Result<Self> {
+        if bytes.len() < SMALLEST {
+            return Err(Error::corrupt("a record shorter than its fixed fields").field("block_size"));
+        }
+        let record = Self { bytes, cigar: 0, seq: 0, qual: 0, tags: 0 };
+        let l_read_name = usize::from(bytes[8]);
+        let l_seq = usize::try_from(record.i32(16)).map_err(|_| Error::corrupt("a negative length").field("l_seq"))?;
+        let cigar = FIXED + l_read_name;
+        let seq = cigar + 4 * usize::from(record.u16(12));
+        let qual = seq + l_seq.div_ceil(2);
+        let tags = qual + l_seq;
+        if tags > bytes.len() {
+            let field = if seq > bytes.len() { "n_cigar_op" } else { "l_seq" };
+            return Err(Error::corrupt(format!("its fields need {tags} bytes but it has {}", bytes.len())).field(field));
+        }
+        match bytes[FIXED..cigar].split_last() {
+            Some((0, name)) if memchr::memchr(0, name).is_none() => {}
+            _ => return Err(Error::corrupt("the name is not ended by one NUL").field("read_name")),
+        }
+        for (at, field) in [(0, "refID"), (20, "next_refID")] {
+            let id = record.i32(at);
+            if id < -1 || usize::try_from(id).is_ok_and(|id| id >= contigs) {
+                return Err(Error::corrupt(format!("contig {id} is not in the dictionary of {contigs}")).field(field));
+            }
+        }
+        for (at, field) in [(4, "pos"), (24, "next_pos")] {
+            if record.i32(at) < -1 {
+                return Err(Error::corrupt(format!("{} is not a position", record.i32(at))).field(field));
+            }
+        }
+        Ok(Self { bytes, cigar, seq, qual, tags })
+    }
+
+    fn i32(&self, at: usize) -> i32 {
+        let b = self.bytes;
+        i32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]])
+    }
+
+    fn u16(&self, at: usize) -> u16 {
+        u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
+    }
+
+    pub(super) fn contig(&self) -> Option<usize> {
+        usize::try_from(self.i32(0)).ok()
+    }
+
+    pub(super) fn mate_contig(&self) -> Option<usize> {
+        usize::try_from(self.i32(20)).ok()
+    }
+
+    /// 1-based.
+    pub(super) fn pos(&self) -> Option<i64> {
+        place(self.i32(4))
+    }
+
+    /// 1-based.
+    pub(super) fn mate_pos(&self) -> Option<i64> {
+        place(self.i32(24))
+    }
+
+    /// The last base aligned, 1-based: htslib's `bam_endpos`. The start itself when unmapped or nothing is aligned.
+    pub(super) fn end(&self) -> Result<Option<i64>> {
+        let Some(pos) = self.pos() else { return Ok(None) };
+        if self.flag() & UNMAPPED != 0 {
+            return Ok(Some(pos));
+        }
+        let span = self.cigar()?.reference_length()?;
+        Ok(Some(pos + span.max(1) - 1))
+    }
+
+    pub(super) fn mapq(&self) -> u8 {
+        self.bytes[9]
+    }
+
+    pub(super) fn flag(&self) -> u16 {
+        self.u16(14)
+    }
+
+    pub(super) fn template_length(&self) -> i32 {
+        self.i32(28)
+    }
+
+    pub(super) fn name(&self) -> &'a [u8] {
+        &self.bytes[FIXED..self.cigar - 1]
+    }
+
+    /// The CIGAR, also when it is too long for its field and stands in the tag `CG`.
+    pub(super) fn cigar(&self) -> Result<Cigar<'a>> {
+        let stored = Cigar::new(&self.bytes[self.cigar..self.seq]);
+        if !stored.is_placeholder(self.sequence_length()) {
+            return Ok(stored);
+        }
+        let long = self.tags().find(|t| !matches!(t, Ok(t) if t.key != cigar::LONG_TAG)).transpose()?;
+        Ok(long.and_then(|tag| Cigar::from_tag(&tag)).unwrap_or(stored))
+    }
+
+    /// Whether the tag `CG` is the CIGAR and so no tag of its own.
+    pub(super) fn has_long_cigar(&self) -> Result<bool> {
+        Ok(self.cigar()?.is_from_tag())
+    }
+
+    pub(super) fn sequence_length(&self) -> usize {
+        self.tags - self.qual
+    }
+
+    /// Two bases a byte, the first in the high half.
+    pub(super) fn packed_sequence(&self) -> &'a [u8] {
+        &self.bytes[self.seq..self.qual]
+    }
+
+    /// Phred scores; `None` when they are missing (the first is 255).
+    pub(super) fn qualities(&self) -> Option<&'a [u8]> {
+        let scores = &self.bytes[self.qual..self.tags];
+        scores.first().is_some_and(|q| *q != 0xff).then_some(scores)
+    }
+
+    pub(super) fn tags(&self) -> Tags<'a> {
+        Tags::new(&self.bytes[self.tags..])
+    }
+}
+
+fn place(stored: i32) -> Option<i64> {
+    (stored >= 0).then(|| i64::from(stored) + 1)
+}

@@ -1,0 +1,166 @@
+//! The alignment schema: twelve fixed columns, a column per tag, and every tag as text.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+
+use super::record::Record;
+use super::tags::Tag;
+use crate::error::Result;
+use crate::schema::{self, KEY, TYPE};
+
+/// A column of the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    Qname,
+    Flag,
+    Rname,
+    Pos,
+    End,
+    Mapq,
+    Cigar,
+    Rnext,
+    Pnext,
+    Tlen,
+    Seq,
+    Qual,
+    Tag([u8; 2], TagType),
+    Tags,
+}
+
+/// What a tag's column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TagType {
+    /// Any integer width, as `i64`.
+    Int,
+    /// `f`, as `f32`.
+    Float,
+    /// `A`, `Z`, `H`.
+    Text,
+    /// `B` of integers.
+    Ints,
+    /// `B` of floats.
+    Floats,
+}
+
+impl TagType {
+    pub(super) fn of(tag: &Tag<'_>) -> Self {
+        match (tag.kind, tag.value.first()) {
+            (b'f', _) => Self::Float,
+            (b'A' | b'Z' | b'H', _) => Self::Text,
+            (b'B', Some(b'f')) => Self::Floats,
+            (b'B', _) => Self::Ints,
+            _ => Self::Int,
+        }
+    }
+
+    /// The type the SAM tags specification gives a predefined tag.
+    fn of_standard(key: [u8; 2]) -> Option<Self> {
+        Some(match &key {
+            b"AM" | b"AS" | b"CM" | b"CP" | b"FI" | b"H0" | b"H1" | b"H2" | b"HI" | b"IH" | b"MN" | b"MQ" | b"NH"
+            | b"NM" | b"OP" | b"PQ" | b"SM" | b"TC" | b"UQ" => Self::Int,
+            b"BC" | b"BQ" | b"BZ" | b"CB" | b"CC" | b"CO" | b"CQ" | b"CR" | b"CS" | b"CT" | b"CY" | b"E2" | b"FS"
+            | b"LB" | b"MC" | b"MD" | b"MI" | b"MM" | b"OA" | b"OC" | b"OQ" | b"OX" | b"PG" | b"PT" | b"PU" | b"Q2"
+            | b"QT" | b"QX" | b"R2" | b"RG" | b"RX" | b"SA" | b"TS" | b"U2" => Self::Text,
+            b"CG" | b"FZ" | b"ML" => Self::Ints,
+            _ => return None,
+        })
+    }
+
+    fn arrow(self) -> DataType {
+        let list = |of| DataType::List(Arc::new(Field::new("item", of, true)));
+        match self {
+            Self::Int => DataType::Int64,
+            Self::Float => DataType::Float32,
+            Self::Text => DataType::Utf8View,
+            Self::Ints => list(DataType::Int64),
+            Self::Floats => list(DataType::Float32),
+        }
+    }
+
+    fn sam(self) -> &'static str {
+        match self {
+            Self::Int => "i",
+            Self::Float => "f",
+            Self::Text => "Z",
+            Self::Ints | Self::Floats => "B",
+        }
+    }
+}
+
+/// The tags a file's first records have, with their types.
+#[derive(Debug, Default)]
+pub(super) struct SeenTags(BTreeMap<[u8; 2], TagType>);
+
+impl SeenTags {
+    pub(super) fn add(&mut self, record: &Record<'_>) -> Result<()> {
+        for tag in record.tags() {
+            let tag = tag?;
+            if tag.key.is_ascii() {
+                self.0.entry(tag.key).or_insert_with(|| TagType::of(&tag));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The schema, and what each of its columns is. `asked` are column names that a query uses.
+pub(super) fn build(mut seen: SeenTags, asked: &[String]) -> (SchemaRef, Vec<Column>) {
+    let number = |name: &str, of| Field::new(name, of, true);
+    let mut fields = vec![
+        (schema::text("qname"), Column::Qname),
+        (number("flag", DataType::UInt16), Column::Flag),
+        (schema::contig("rname"), Column::Rname),
+        (schema::start("pos", false), Column::Pos),
+        (schema::end("end", false), Column::End),
+        (number("mapq", DataType::UInt8), Column::Mapq),
+        (schema::text("cigar"), Column::Cigar),
+        (schema::text("rnext"), Column::Rnext),
+        (number("pnext", DataType::Int64), Column::Pnext),
+        (number("tlen", DataType::Int32), Column::Tlen),
+        (schema::text("seq"), Column::Seq),
+        (schema::text("qual"), Column::Qual),
+    ];
+    for name in asked {
+        let key = name
+            .strip_prefix("tag_")
+            .filter(|k| k.is_ascii())
+            .and_then(|k| k.as_bytes().first_chunk::<2>().filter(|_| k.len() == 2));
+        if let Some(key) = key {
+            let upper = [key[0].to_ascii_uppercase(), key[1].to_ascii_uppercase()];
+            let known = seen.0.keys().any(|k| k.eq_ignore_ascii_case(key));
+            if !known {
+                seen.0.insert(upper, TagType::Text);
+            }
+        }
+    }
+    for (key, seen) in &mut seen.0 {
+        *seen = TagType::of_standard(*key).unwrap_or(*seen);
+    }
+    // On a clash of case the upper-case key, which sorts first and is the specification's, owns the lower-case name.
+    let mut taken = BTreeSet::new();
+    for (key, of) in &seen.0 {
+        let written = String::from_utf8_lossy(key).into_owned();
+        let lower = written.to_ascii_lowercase();
+        let name = match () {
+            () if taken.insert(lower.clone()) => format!("tag_{lower}"),
+            () if written == lower => format!("tag_{lower}:lower"),
+            () => format!("tag_{written}"),
+        };
+        let field = schema::with(Field::new(name, of.arrow(), true), &[(KEY, &written), (TYPE, of.sam())]);
+        fields.push((field, Column::Tag(*key, *of)));
+    }
+    fields.push((Field::new("tags", map_type(), true), Column::Tags));
+    let (fields, columns): (Vec<_>, _) = fields.into_iter().unzip();
+    (Arc::new(Schema::new(fields)), columns)
+}
+
+/// `tag -> TYPE:VALUE`.
+fn map_type() -> DataType {
+    let entry = Fields::from(vec![
+        Field::new("keys", DataType::Utf8View, false),
+        Field::new("values", DataType::Utf8View, true),
+    ]);
+    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false)
+}

@@ -1,0 +1,147 @@
+//! Optional fields (SAMv1 §4.2.4).
+
+use crate::error::{Error, Result};
+use crate::text::numbers::{write_g, write_int};
+
+/// One tag as stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tag<'a> {
+    pub(super) key: [u8; 2],
+    /// `A c C s S i I f Z H B`.
+    pub(super) kind: u8,
+    /// Without the NUL that ends `Z` and `H`; of `B` its subtype, count and elements.
+    pub(super) value: &'a [u8],
+}
+
+impl<'a> Tag<'a> {
+    /// An integer of any width.
+    pub(super) fn int(&self) -> Option<i64> {
+        int(self.kind, self.value)
+    }
+
+    pub(super) fn float(&self) -> Option<f32> {
+        match (self.kind, self.value) {
+            (b'f', [a, b, c, d]) => Some(f32::from_le_bytes([*a, *b, *c, *d])),
+            _ => None,
+        }
+    }
+
+    /// `A`, `Z` and `H` as text.
+    pub(super) fn text(&self) -> Option<&'a [u8]> {
+        matches!(self.kind, b'A' | b'Z' | b'H').then_some(self.value)
+    }
+
+    /// Subtype and elements of `B`.
+    pub(super) fn array(&self) -> Option<(u8, &'a [u8])> {
+        match (self.kind, self.value) {
+            (b'B', [kind, _, _, _, _, elements @ ..]) => Some((*kind, elements)),
+            _ => None,
+        }
+    }
+
+    /// `TYPE:VALUE`, as SAM writes it; integers of all widths are `i`.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let kind = if self.int().is_some() { b'i' } else { self.kind };
+        out.extend([kind, b':']);
+        if let Some(n) = self.int() {
+            write_int(n, out);
+        } else if let Some(x) = self.float() {
+            write_g(x, out);
+        } else if let Some((kind, elements)) = self.array() {
+            out.push(kind);
+            for element in elements.chunks_exact(width(kind).unwrap_or(1)) {
+                out.push(b',');
+                let element = Tag { key: self.key, kind, value: element };
+                match (element.int(), element.float()) {
+                    (Some(n), _) => write_int(n, out),
+                    (_, Some(x)) => write_g(x, out),
+                    _ => {}
+                }
+            }
+        } else {
+            out.extend_from_slice(self.value);
+        }
+    }
+}
+
+fn int(kind: u8, value: &[u8]) -> Option<i64> {
+    Some(match (kind, value) {
+        (b'c', [a]) => i64::from(*a as i8),
+        (b'C', [a]) => i64::from(*a),
+        (b's', [a, b]) => i64::from(i16::from_le_bytes([*a, *b])),
+        (b'S', [a, b]) => i64::from(u16::from_le_bytes([*a, *b])),
+        (b'i', [a, b, c, d]) => i64::from(i32::from_le_bytes([*a, *b, *c, *d])),
+        (b'I', [a, b, c, d]) => i64::from(u32::from_le_bytes([*a, *b, *c, *d])),
+        _ => return None,
+    })
+}
+
+/// Bytes of a value of fixed width.
+pub(super) fn width(kind: u8) -> Option<usize> {
+    match kind {
+        b'A' | b'c' | b'C' => Some(1),
+        b's' | b'S' => Some(2),
+        b'i' | b'I' | b'f' => Some(4),
+        _ => None,
+    }
+}
+
+/// Walks a record's tags.
+#[derive(Debug, Clone)]
+pub(super) struct Tags<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Tags<'a> {
+    pub(super) fn new(rest: &'a [u8]) -> Self {
+        Self { rest }
+    }
+
+    fn read(&mut self) -> Result<Tag<'a>> {
+        let [a, b, kind, rest @ ..] = self.rest else {
+            return Err(Error::corrupt("cut within a tag's name").field("tags"));
+        };
+        let (key, kind) = ([*a, *b], *kind);
+        let named = |e: Error| e.field(format!("tag {}", key.escape_ascii()));
+        let (len, after) = match kind {
+            b'Z' | b'H' => match memchr::memchr(0, rest) {
+                Some(nul) => (nul, nul + 1),
+                None => return Err(named(Error::corrupt("text without its NUL"))),
+            },
+            b'B' => {
+                let [sub, n @ ..] = rest else { return Err(named(Error::corrupt("an array without a type"))) };
+                let each = match width(*sub) {
+                    Some(each) if *sub != b'A' => each,
+                    _ => return Err(named(Error::corrupt("an array of an unknown type").text(&[*sub]))),
+                };
+                let count = n.first_chunk::<4>().map(|n| u32::from_le_bytes(*n) as usize);
+                let len = count.and_then(|n| n.checked_mul(each)).map_or(usize::MAX, |n| n.saturating_add(5));
+                (len, len)
+            }
+            _ => match width(kind) {
+                Some(n) => (n, n),
+                None => return Err(named(Error::corrupt("an unknown type").text(&[kind]))),
+            },
+        };
+        let (Some(value), Some(rest)) = (rest.get(..len), rest.get(after..)) else {
+            return Err(named(Error::corrupt("its value reaches past the record")));
+        };
+        self.rest = rest;
+        Ok(Tag { key, kind, value })
+    }
+}
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = Result<Tag<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let tag = self.read();
+        if tag.is_err() {
+            self.rest = &[];
+        }
+        Some(tag)
+    }
+}
