@@ -82,6 +82,18 @@ impl RegionSet {
         out
     }
 
+    /// The same set under both spellings of each contig (`chr1` and `1`): for files that do not say which they use.
+    pub fn with_aliases(&self) -> Self {
+        let spellings = |contig: &str| [Some(contig.to_owned()), super::alias(contig)].into_iter().flatten();
+        let regions = self.iter().flat_map(|(contig, intervals)| {
+            spellings(contig)
+                .flat_map(|c| intervals.iter().map(move |i| Region::new(c.clone(), *i)).collect::<Vec<_>>())
+        });
+        let mut out: Self = regions.collect();
+        out.unplaced = self.unplaced;
+        out
+    }
+
     /// The same set with other contig names; those that map to `None` are left out.
     pub fn rename(&self, name: impl Fn(&str) -> Option<String>) -> Self {
         let regions = self.iter().filter_map(|(contig, intervals)| Some((name(contig)?, intervals)));

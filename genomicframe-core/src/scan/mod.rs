@@ -85,8 +85,13 @@ pub trait Dataset: fmt::Debug + Send + Sync {
     /// Its columns, with their meaning as field metadata ([`crate::schema`]).
     fn schema(&self) -> SchemaRef;
 
-    /// Its contigs, where the header or index names them.
+    /// Every contig that a record can lie on; `None` while that is not known for certain.
     fn contigs(&self) -> Option<&Contigs>;
+
+    /// The one sample it holds (the read groups' `SM`, a VCF's only sample), where there is just one.
+    fn sample(&self) -> Option<String> {
+        None
+    }
 
     /// Which columns hold a record's span; `None` for formats without a genome (FASTQ).
     fn span_columns(&self) -> Option<SpanColumns>;

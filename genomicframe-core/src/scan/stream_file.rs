@@ -388,7 +388,7 @@ async fn ends_whole(io: &dyn ObjectIo, meta: &ObjectMeta) -> Result<bool> {
 }
 
 fn localize(regions: &RegionSet, contigs: Option<&Contigs>, at: &Location, warnings: &mut Vec<String>) -> RegionSet {
-    let Some(contigs) = contigs else { return regions.clone() };
+    let Some(contigs) = contigs else { return regions.with_aliases() };
     let (own, replaced) = contigs.localize(regions);
     for (asked, own) in replaced {
         warnings.push(format!("{at}: contig {asked} is read as {own}"));

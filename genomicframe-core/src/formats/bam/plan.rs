@@ -98,6 +98,13 @@ impl Dataset for BamDataset {
         Some(&self.header.contigs)
     }
 
+    fn sample(&self) -> Option<String> {
+        let read_groups = self.header.text.lines().filter_map(|l| l.strip_prefix("@RG\t"));
+        let mut samples = read_groups.filter_map(|l| l.split('\t').find_map(|field| field.strip_prefix("SM:")));
+        let first = samples.next()?;
+        samples.all(|s| s == first).then(|| first.to_owned())
+    }
+
     fn span_columns(&self) -> Option<SpanColumns> {
         Some(SpanColumns { contig: "rname", start: "pos", end: "end", zero_based: false })
     }

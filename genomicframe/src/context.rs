@@ -1,0 +1,237 @@
+//! The asynchronous door: sessions, SQL, object stores, configuration.
+
+use std::sync::Arc;
+
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::object_store::ObjectStoreRegistry;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use genomicframe_core::formats;
+use genomicframe_core::io::Storage;
+use object_store::ObjectStore;
+use url::Url;
+
+use crate::error::Result;
+use crate::scan::{Access, GenomicTable, LazyStores, ReadOptions};
+use crate::sql;
+use crate::warnings::WarningLog;
+
+/// A session: its tables, object stores, threads and memory. Cheap to clone; clones share everything.
+///
+/// ```
+/// use genomicframe::GenomicContext;
+///
+/// # #[tokio::main]
+/// # async fn main() -> genomicframe::Result<()> {
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/sample.bam");
+/// let ctx = GenomicContext::new();
+/// let reads = ctx.sql(&format!("SELECT count(*) FROM '{path}' WHERE mapq >= 30")).await?;
+/// reads.show().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct GenomicContext {
+    session: SessionContext,
+    access: Access,
+}
+
+impl std::fmt::Debug for GenomicContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GenomicContext").field("session", &self.session.session_id()).finish_non_exhaustive()
+    }
+}
+
+/// Settings of a [`GenomicContext`].
+#[derive(Debug, Clone, Default)]
+pub struct GenomicContextBuilder {
+    threads: Option<usize>,
+    batch_size: Option<usize>,
+    memory: Option<usize>,
+}
+
+impl GenomicContextBuilder {
+    /// Partitions that are worked on at once; default: all cores.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads.max(1));
+        self
+    }
+
+    /// Most rows of a batch; default 8192.
+    pub fn batch_size(mut self, rows: usize) -> Self {
+        self.batch_size = Some(rows.max(1));
+        self
+    }
+
+    /// Bytes that sorts, joins and aggregates may hold before they spill or fail; default: half of the machine's memory.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// Makes the context.
+    ///
+    /// # Errors
+    /// When no folder for spilled data can be had.
+    pub fn build(self) -> Result<GenomicContext> {
+        let stores: Arc<dyn ObjectStoreRegistry> = Arc::new(LazyStores::default());
+        let memory = self.memory.unwrap_or_else(default_memory);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_object_store_registry(Arc::clone(&stores))
+            .with_memory_limit(memory, 1.0)
+            .build_arc()?;
+        Ok(self.assemble(runtime, stores))
+    }
+
+    fn assemble(self, runtime: Arc<RuntimeEnv>, stores: Arc<dyn ObjectStoreRegistry>) -> GenomicContext {
+        let io = Storage::with_stores(move |url| {
+            stores.get_store(url).map_err(|e| genomicframe_core::Error::unsupported(e.strip_backtrace()))
+        });
+        let access = Access { io: Arc::new(io), warnings: Arc::new(WarningLog::default()) };
+        let mut config = SessionConfig::new().with_information_schema(true);
+        if let Some(threads) = self.threads {
+            config = config.with_target_partitions(threads);
+        }
+        if let Some(rows) = self.batch_size {
+            config = config.with_batch_size(rows);
+        }
+        let mut builder =
+            SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+        for format in formats::ALL {
+            let factory = sql::GenomicTableFactory { access: access.clone() };
+            builder = builder.with_table_factory(format.id().0.to_ascii_uppercase(), Arc::new(factory));
+        }
+        let session = SessionContext::new_with_state(builder.build()).enable_url_table();
+        GenomicContext { session, access }
+    }
+}
+
+/// Memory of a machine that does not tell.
+const UNKNOWN_MEMORY: usize = 4 << 30;
+
+fn default_memory() -> usize {
+    let told = std::fs::read_to_string("/proc/meminfo").ok();
+    let total = told.and_then(|text| {
+        let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:"))?;
+        line.trim().strip_suffix(" kB")?.parse::<usize>().ok()
+    });
+    total.map_or(UNKNOWN_MEMORY, |kb| kb.saturating_mul(1024)) / 2
+}
+
+impl Default for GenomicContext {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl GenomicContext {
+    /// With default settings.
+    pub fn new() -> Self {
+        Self::builder().build().unwrap_or_else(|_| {
+            // No folder to spill to: what does not fit in memory fails, all else works.
+            let stores: Arc<dyn ObjectStoreRegistry> = Arc::new(LazyStores::default());
+            Self::builder().assemble(Arc::new(RuntimeEnv::default()), stores)
+        })
+    }
+
+    /// With other settings.
+    pub fn builder() -> GenomicContextBuilder {
+        GenomicContextBuilder::default()
+    }
+
+    /// Plans SQL. Files are named in quotes (`FROM 'x.bam'`, globs and folders too), or read by `read_bam('x.bam', region =>
+    /// 'chr1:1-100')`. Of several statements all but the last are run.
+    ///
+    /// # Errors
+    /// When the text is no SQL, names unknown columns, or a file cannot be opened.
+    pub async fn sql(&self, query: &str) -> Result<DataFrame> {
+        sql::plan(&self.session, &self.access, query).await
+    }
+
+    /// The files that a path, list, glob or folder names, as one table.
+    ///
+    /// # Errors
+    /// When nothing is found, or a header is broken.
+    pub async fn read(&self, paths: impl Paths, options: ReadOptions) -> Result<DataFrame> {
+        let paths = paths.paths();
+        let table = GenomicTable::open(self.access.clone(), &paths, &options).await?;
+        let name = paths.first().cloned().unwrap_or_default();
+        let name = datafusion::common::TableReference::bare(name);
+        let source = datafusion::datasource::provider_as_source(Arc::new(table));
+        let plan = datafusion::logical_expr::LogicalPlanBuilder::scan(name, source, None)?.build()?;
+        Ok(DataFrame::new(self.session.state(), plan))
+    }
+
+    /// Opens files without making a query of them: their schema, contigs and statistics.
+    ///
+    /// # Errors
+    /// When nothing is found, or a header is broken.
+    pub async fn open(&self, paths: impl Paths, options: ReadOptions) -> Result<GenomicTable> {
+        GenomicTable::open(self.access.clone(), &paths.paths(), &options).await
+    }
+
+    /// Serves URLs that begin like `url` from `store`.
+    pub fn register_store(&self, url: &Url, store: Arc<dyn ObjectStore>) {
+        self.session.register_object_store(url, store);
+    }
+
+    /// The session below: for DataFusion's own functions, tables and settings.
+    pub fn session(&self) -> &SessionContext {
+        &self.session
+    }
+
+    /// What this context's queries read leniently since the last call, and how often: an index older than its data, a contig
+    /// read by its alias, a tag that stands twice in a record.
+    pub fn take_warnings(&self) -> Vec<(String, u64)> {
+        self.access.warnings.take()
+    }
+}
+
+/// What names files: a path, or several.
+pub trait Paths {
+    /// The paths.
+    fn paths(self) -> Vec<String>;
+}
+
+impl Paths for &str {
+    fn paths(self) -> Vec<String> {
+        vec![self.to_owned()]
+    }
+}
+
+impl Paths for String {
+    fn paths(self) -> Vec<String> {
+        vec![self]
+    }
+}
+
+impl Paths for &String {
+    fn paths(self) -> Vec<String> {
+        vec![self.clone()]
+    }
+}
+
+impl Paths for &std::path::Path {
+    fn paths(self) -> Vec<String> {
+        vec![self.to_string_lossy().into_owned()]
+    }
+}
+
+impl Paths for std::path::PathBuf {
+    fn paths(self) -> Vec<String> {
+        self.as_path().paths()
+    }
+}
+
+impl<T: Into<String>> Paths for Vec<T> {
+    fn paths(self) -> Vec<String> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
+impl<T: Into<String>, const N: usize> Paths for [T; N] {
+    fn paths(self) -> Vec<String> {
+        self.into_iter().map(Into::into).collect()
+    }
+}

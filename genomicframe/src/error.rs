@@ -1,0 +1,137 @@
+//! The one error type of the crate.
+
+use std::fmt;
+
+use datafusion::error::DataFusionError;
+
+/// `Result` with [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong: in a file ([`genomicframe_core::Error`], which says where), or in a query.
+///
+/// ```
+/// use genomicframe::GenomicFrame;
+///
+/// let e = GenomicFrame::scan("no/such/file.bam").unwrap_err();
+/// assert!(e.is_not_found());
+/// assert_eq!(e.to_string(), "no/such/file.bam: no such file");
+/// ```
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+enum Inner {
+    Core(genomicframe_core::Error),
+    Query(DataFusionError),
+}
+
+impl Error {
+    /// The request itself is wrong.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        genomicframe_core::Error::invalid(message).into()
+    }
+
+    /// The error of the file, where a file is to blame.
+    pub fn core(&self) -> Option<&genomicframe_core::Error> {
+        match &*self.0 {
+            Inner::Core(e) => Some(e),
+            Inner::Query(e) => find_core(e),
+        }
+    }
+
+    /// Whether a file does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.core().is_some_and(genomicframe_core::Error::is_not_found)
+    }
+
+    /// Whether a file is malformed or cut short.
+    pub fn is_corrupt(&self) -> bool {
+        self.core().is_some_and(genomicframe_core::Error::is_corrupt)
+    }
+
+    /// Whether this version cannot read or do what was asked.
+    pub fn is_unsupported(&self) -> bool {
+        self.core().is_some_and(genomicframe_core::Error::is_unsupported)
+            || matches!(&*self.0, Inner::Query(e) if matches!(e.find_root(), DataFusionError::NotImplemented(_)))
+    }
+
+    /// Whether the query is wrong: its text, a column's name, a type.
+    pub fn is_invalid(&self) -> bool {
+        match &*self.0 {
+            Inner::Core(e) => e.is_invalid(),
+            Inner::Query(e) => matches!(
+                e.find_root(),
+                DataFusionError::SQL(..) | DataFusionError::Plan(_) | DataFusionError::SchemaError(..)
+            ),
+        }
+    }
+
+    /// Whether the memory limit was reached.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(&*self.0, Inner::Query(e) if matches!(e.find_root(), DataFusionError::ResourcesExhausted(_)))
+    }
+}
+
+/// Looks for a file's error below DataFusion's wrappers.
+fn find_core(e: &DataFusionError) -> Option<&genomicframe_core::Error> {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(e);
+    while let Some(e) = source {
+        if let Some(core) = e.downcast_ref::<genomicframe_core::Error>() {
+            return Some(core);
+        }
+        if let Some(DataFusionError::External(inner)) = e.downcast_ref::<DataFusionError>()
+            && let Some(core) = inner.downcast_ref::<genomicframe_core::Error>()
+        {
+            return Some(core);
+        }
+        source = e.source();
+    }
+    None
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&*self.0, self.core()) {
+            // A file's error says it all; DataFusion's wrappers around it add nothing.
+            (_, Some(core)) => core.fmt(f),
+            (Inner::Query(e), None) => f.write_str(&e.strip_backtrace()),
+            (Inner::Core(e), None) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.0 {
+            Inner::Core(e) => e.source(),
+            Inner::Query(e) => Some(e),
+        }
+    }
+}
+
+impl From<genomicframe_core::Error> for Error {
+    fn from(e: genomicframe_core::Error) -> Self {
+        Self(Box::new(Inner::Core(e)))
+    }
+}
+
+impl From<DataFusionError> for Error {
+    fn from(e: DataFusionError) -> Self {
+        Self(Box::new(Inner::Query(e)))
+    }
+}
+
+impl From<datafusion::arrow::error::ArrowError> for Error {
+    fn from(e: datafusion::arrow::error::ArrowError) -> Self {
+        DataFusionError::from(e).into()
+    }
+}
+
+impl From<Error> for DataFusionError {
+    fn from(e: Error) -> Self {
+        match *e.0 {
+            Inner::Core(e) => Self::External(Box::new(e)),
+            Inner::Query(e) => e,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Synchronous calls on the asynchronous engine.
+
+use std::future::Future;
+use std::sync::OnceLock;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::error::{Error, Result};
+
+/// The one runtime of the process for synchronous calls, made on the first of them.
+fn runtime() -> Result<&'static Runtime> {
+    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
+    let made = RUNTIME.get_or_init(|| {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("genomicframe")
+            .enable_all()
+            .build()
+            .map_err(|e| e.to_string())
+    });
+    made.as_ref().map_err(|e| genomicframe_core::Error::io(format!("cannot start threads: {e}")).into())
+}
+
+/// Runs `work` there and waits on a channel, so that the caller may itself be a task of any runtime.
+pub(crate) fn wait<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    runtime()?.spawn(async move {
+        // A caller that has gone away needs no answer.
+        let _ = sender.send(work.await);
+    });
+    receiver.recv().unwrap_or_else(|_| Err(lost()))
+}
+
+/// Runs `work` there without waiting.
+pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Result<tokio::task::JoinHandle<()>> {
+    Ok(runtime()?.spawn(work))
+}
+
+/// A task ends without an answer only by panicking.
+pub(crate) fn lost() -> Error {
+    genomicframe_core::Error::io("a worker stopped without an answer; this is a bug in genomicframe").into()
+}

@@ -1,0 +1,205 @@
+//! A path, a list, a glob or a folder becomes objects, each with its format.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use genomicframe_core::formats;
+use genomicframe_core::io::{Location, ObjectIo};
+use genomicframe_core::scan::{Dataset, Format, IndexChoice, OpenOptions};
+
+use crate::error::{Error, Result};
+
+/// How files are read. [`Default`] detects the format and uses the index beside the data.
+///
+/// ```
+/// use genomicframe::ReadOptions;
+///
+/// let options = ReadOptions::new().format("bam").tags(["NM", "RG"]).region("chr20:10M-20M");
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadOptions {
+    pub(crate) format: Option<String>,
+    pub(crate) regions: Vec<String>,
+    pub(crate) open: OpenOptions,
+    /// Columns to take from `key=value` folders. `None`: all that every path has.
+    pub(crate) partitions: Option<Vec<String>>,
+}
+
+impl ReadOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Read as this format (`bam`, `vcf`, `gff`, `fastq`, `bed`), whatever content and name say.
+    pub fn format(mut self, format: impl Into<String>) -> Self {
+        self.format = Some(format.into());
+        self
+    }
+
+    /// Only records that overlap this region (samtools' syntax, 1-based, inclusive); several calls give a union.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.regions.push(region.into());
+        self
+    }
+
+    /// Columns `tag_*` for these SAM tags, though the first records lack them.
+    pub fn tags(self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.keys("tag", keys)
+    }
+
+    /// Columns `info_*` for these keys, though the header does not declare them.
+    pub fn info(self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.keys("info", keys)
+    }
+
+    /// Columns `attr_*` for these GFF attributes, though the first records lack them.
+    pub fn attributes(self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.keys("attr", keys)
+    }
+
+    fn keys(mut self, kind: &str, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.open.columns.extend(keys.into_iter().map(|k| format!("{kind}_{}", k.as_ref())));
+        self
+    }
+
+    /// Only these samples of a VCF, in this order.
+    pub fn samples(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.open.samples = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Which index is used.
+    pub fn index(mut self, index: IndexChoice) -> Self {
+        self.open.index = index;
+        self
+    }
+
+    /// Read a BGZF file that lacks its end-of-file block, with a warning instead of an error.
+    pub fn allow_missing_eof(mut self, allow: bool) -> Self {
+        self.open.allow_missing_eof = allow;
+        self
+    }
+}
+
+/// An opened file and what its path says.
+#[derive(Debug, Clone)]
+pub(super) struct OpenFile {
+    pub(super) location: Location,
+    pub(super) dataset: Arc<dyn Dataset>,
+    /// `key=value` folders of the path, in order.
+    pub(super) partitions: Vec<(String, String)>,
+}
+
+/// What paths name.
+pub(super) struct OpenFiles {
+    pub(super) files: Vec<OpenFile>,
+    /// Whether a list, glob or folder was given, so that rows say which file they are from.
+    pub(super) many: bool,
+}
+
+/// Files opened at the same time.
+const OPENS: usize = 32;
+
+/// Whether a table's name in SQL is a path of files that this crate reads.
+pub(crate) fn looks_like_files(name: &str) -> bool {
+    let last = name.trim_end_matches('/').rsplit('/').next().unwrap_or(name);
+    let other = [".parquet", ".csv", ".json", ".ndjson", ".arrow", ".arrows"];
+    !other.iter().any(|ending| last.ends_with(ending))
+}
+
+/// Finds and opens what `paths` name.
+///
+/// # Errors
+/// When nothing is found, the formats differ, or a file cannot be opened.
+pub(super) async fn open(paths: &[String], io: &dyn ObjectIo, options: &ReadOptions) -> Result<OpenFiles> {
+    let wanted = match &options.format {
+        Some(id) => Some(formats::by_id(id).ok_or_else(|| Error::invalid(format!("no format is called {id}")))?),
+        None => None,
+    };
+    let mut found: Vec<Location> = Vec::new();
+    let mut many = paths.len() > 1;
+    for path in paths {
+        let (locations, several) = expand(path, io, wanted).await?;
+        many |= several;
+        found.extend(locations);
+    }
+    let opened = futures::stream::iter(found).map(|location| async move {
+        let format = match wanted {
+            Some(format) => format,
+            None => formats::detect(&location, io).await?,
+        };
+        let dataset = format.open(&location, io, &options.open).await?;
+        let partitions = partitions_of(&location);
+        Ok::<_, Error>(OpenFile { location, dataset, partitions })
+    });
+    let files: Vec<OpenFile> = opened.buffered(OPENS).try_collect().await?;
+    match files.split_first() {
+        None => Err(Error::invalid("no file is named")),
+        Some((first, rest)) => {
+            if let Some(other) = rest.iter().find(|f| f.dataset.format() != first.dataset.format()) {
+                let (a, b) = (first.dataset.format(), other.dataset.format());
+                return Err(Error::invalid(format!(
+                    "files of one table must have one format, but {} is {a} and {} is {b}",
+                    first.location, other.location
+                )));
+            }
+            Ok(OpenFiles { files, many })
+        }
+    }
+}
+
+/// The objects that one path names, and whether it can name several.
+async fn expand(path: &str, io: &dyn ObjectIo, wanted: Option<&'static dyn Format>) -> Result<(Vec<Location>, bool)> {
+    let location = Location::parse(path)?;
+    let readable = |name: &str| match (wanted, formats::by_name(name)) {
+        (Some(wanted), Some(format)) => wanted.id() == format.id(),
+        (None, found) => found.is_some(),
+        (Some(_), None) => false,
+    };
+    if path.ends_with('/') || matches!(&location, Location::Local(p) if p.is_dir()) {
+        let listed = io.list(&location).await?.into_iter().map(|m| m.location);
+        let files: Vec<_> = listed.filter(|l| readable(l.file_name())).collect();
+        if files.is_empty() {
+            return Err(genomicframe_core::Error::not_found("no file of a known format lies below it")
+                .in_object(location)
+                .into());
+        }
+        return Ok((files, true));
+    }
+    let is_glob = path.contains(['*', '?', '[']) && !matches!(&location, Location::Local(p) if p.exists());
+    if !is_glob {
+        return Ok((vec![location], false));
+    }
+    let literal = path.find(['*', '?', '[']).unwrap_or(path.len());
+    let base = &path[..path[..literal].rfind('/').map_or(0, |slash| slash + 1)];
+    // A URL's path, not its whole text: what is listed is compared by path too.
+    let text = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or(rest, |slash| &rest[slash..]));
+    let pattern = glob::Pattern::new(text.strip_prefix("./").unwrap_or(text))
+        .map_err(|e| Error::invalid(format!("malformed glob {path}: {e}")))?;
+    let below = Location::parse(if base.is_empty() { "." } else { base })?;
+    let options =
+        glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+    let listed = io.list(&below).await?.into_iter().map(|m| m.location);
+    let matches = |l: &Location| {
+        let path = l.path();
+        pattern.matches_with(path.strip_prefix("./").unwrap_or(&path), options)
+    };
+    let files: Vec<_> = listed.filter(|l| matches(l) && !is_index(l.file_name())).collect();
+    if files.is_empty() {
+        return Err(genomicframe_core::Error::not_found("no file matches the glob").in_object(path).into());
+    }
+    Ok((files, true))
+}
+
+/// `x.bam.bai` matches `x.*` but is no data.
+fn is_index(name: &str) -> bool {
+    [".bai", ".csi", ".tbi", ".gzi", ".crai", ".fai"].iter().any(|ending| name.ends_with(ending))
+}
+
+fn partitions_of(location: &Location) -> Vec<(String, String)> {
+    let path = location.path();
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    let pairs = folders.split('/').filter_map(|part| part.split_once('='));
+    pairs.filter(|(key, _)| !key.is_empty()).map(|(key, value)| (key.to_ascii_lowercase(), value.to_owned())).collect()
+}

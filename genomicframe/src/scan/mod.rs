@@ -1,0 +1,33 @@
+//! The seam: the only folder that knows both DataFusion and the scan contract of `genomicframe-core`.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `files` | a path, list, glob or folder becomes objects with their formats |
+//! | `table` | objects become one [`GenomicTable`]; a query's filters become a plan of file ranges |
+//! | `condition` | DataFusion expressions become core conditions |
+//! | `source` | planned ranges become streams of batches |
+//! | `stores` | URLs become object stores |
+
+mod condition;
+mod files;
+mod source;
+mod stores;
+mod table;
+
+pub use files::ReadOptions;
+pub(crate) use files::looks_like_files;
+pub(crate) use stores::LazyStores;
+pub use table::GenomicTable;
+
+use std::sync::Arc;
+
+use genomicframe_core::io::ObjectIo;
+
+use crate::warnings::WarningLog;
+
+/// What a scan reads with, and whom it warns.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    pub(crate) io: Arc<dyn ObjectIo>,
+    pub(crate) warnings: Arc<WarningLog>,
+}

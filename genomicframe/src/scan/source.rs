@@ -1,0 +1,308 @@
+//! Planned ranges become streams of batches: DataFusion's side of the driver.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::physical_expr::LexOrdering;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
+use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
+use futures::{FutureExt, StreamExt};
+use genomicframe_core::io::ObjectMeta;
+use genomicframe_core::scan::{Dataset, FormatId, Partition, ScanMetrics, ScanPlan, ScanRequest, drive};
+use object_store::ObjectStore;
+
+use super::Access;
+use crate::warnings::WarningLog;
+
+/// One partition of one file, with all it takes to read it.
+pub(super) struct PlannedPartition {
+    pub(super) dataset: Arc<dyn Dataset>,
+    pub(super) request: Arc<ScanRequest>,
+    pub(super) objects: Arc<[ObjectMeta]>,
+    pub(super) partition: Partition,
+}
+
+/// The one file source, for every format.
+#[derive(Clone)]
+pub(super) struct GenomicSource {
+    format: FormatId,
+    schema: TableSchema,
+    access: Access,
+    projection: SplitProjection,
+    batch_size: usize,
+    metrics: ExecutionPlanMetricsSet,
+    plans: Vec<Arc<PlanSummary>>,
+    /// Files left out by what their path or header says.
+    pub(super) excluded: usize,
+}
+
+/// What `EXPLAIN` tells of one file's plan.
+struct PlanSummary {
+    location: String,
+    index: String,
+    regions: Option<String>,
+    predicate: String,
+    partitions: usize,
+    requests: u64,
+    bytes: u64,
+    of_bytes: u64,
+    warnings: Vec<String>,
+}
+
+impl GenomicSource {
+    pub(super) fn new(format: FormatId, schema: TableSchema, access: Access, batch_size: usize) -> Self {
+        let projection = SplitProjection::unprojected(&schema);
+        let metrics = ExecutionPlanMetricsSet::new();
+        Self { format, schema, access, projection, batch_size, metrics, plans: Vec::new(), excluded: 0 }
+    }
+
+    /// Remembers a file's plan for `EXPLAIN`, and passes on what it warns of.
+    pub(super) fn add_plan(&mut self, location: &str, request: &ScanRequest, plan: &ScanPlan) {
+        for warning in &plan.warnings {
+            self.access.warnings.tell(warning, 1);
+        }
+        self.plans.push(Arc::new(PlanSummary {
+            location: location.to_owned(),
+            index: plan.index.to_string(),
+            regions: plan.regions.as_ref().map(|r| r.to_string()),
+            predicate: request.predicate.to_string(),
+            partitions: plan.partitions.len(),
+            requests: plan.requests(),
+            bytes: plan.bytes(),
+            of_bytes: plan.objects.iter().map(|o| o.size).sum(),
+            warnings: plan.warnings.clone(),
+        }));
+    }
+
+    fn columns(&self) -> Vec<&str> {
+        let schema = self.schema.file_schema();
+        self.projection.file_indices.iter().filter_map(|i| schema.fields().get(*i)).map(|f| f.name().as_str()).collect()
+    }
+}
+
+/// Files whose plans are shown one by one.
+const SHOWN: usize = 4;
+
+impl FileSource for GenomicSource {
+    fn create_file_opener(
+        &self,
+        _: Arc<dyn ObjectStore>,
+        _: &FileScanConfig,
+        partition: usize,
+    ) -> Result<Arc<dyn FileOpener>> {
+        let columns = self.schema.file_schema().project(&self.projection.file_indices)?;
+        let opener = Arc::new(GenomicOpener {
+            access: self.access.clone(),
+            columns: Arc::new(columns),
+            batch_size: self.batch_size,
+            counters: Counters::new(&self.metrics, partition),
+        });
+        ProjectionOpener::try_new(self.projection.clone(), opener, self.schema.file_schema())
+    }
+
+    fn table_schema(&self) -> &TableSchema {
+        &self.schema
+    }
+
+    fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
+        Arc::new(Self { batch_size, ..self.clone() })
+    }
+
+    fn projection(&self) -> Option<&ProjectionExprs> {
+        Some(&self.projection.source)
+    }
+
+    fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn FileSource>>> {
+        let merged = self.projection.source.try_merge(projection)?;
+        let projection = SplitProjection::new(self.schema.file_schema(), &merged);
+        Ok(Some(Arc::new(Self { projection, ..self.clone() })))
+    }
+
+    fn metrics(&self) -> &ExecutionPlanMetricsSet {
+        &self.metrics
+    }
+
+    fn file_type(&self) -> &str {
+        self.format.0
+    }
+
+    fn supports_repartitioning(&self) -> bool {
+        false
+    }
+
+    /// Partitions were cut where records begin; cutting files by bytes would repeat and lose rows.
+    fn repartitioned(
+        &self,
+        _: usize,
+        _: usize,
+        _: Option<LexOrdering>,
+        _: &FileScanConfig,
+    ) -> Result<Option<FileScanConfig>> {
+        Ok(None)
+    }
+
+    fn try_pushdown_filters(
+        &self,
+        filters: Vec<Arc<dyn PhysicalExpr>>,
+        _: &ConfigOptions,
+    ) -> Result<datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation<Arc<dyn FileSource>>> {
+        use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
+        // What the scan can apply reached it through `scan_with_args`; the rest stays above it.
+        Ok(FilterPushdownPropagation::with_parent_pushdown_result(vec![PushedDown::No; filters.len()]))
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        datafusion::physical_plan::apply_expression_roots(self.projection.source.iter(), f)
+    }
+
+    fn fmt_extra(&self, t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if t == DisplayFormatType::TreeRender { "\n" } else { ", " };
+        write!(f, "{separator}columns=[{}]", self.columns().join(", "))?;
+        for plan in self.plans.iter().take(SHOWN) {
+            write!(f, "{separator}scan={}: index={}", plan.location, plan.index)?;
+            if let Some(regions) = &plan.regions {
+                write!(f, " regions={regions}")?;
+            }
+            if !plan.predicate.is_empty() {
+                write!(f, " filter={}", plan.predicate)?;
+            }
+            write!(
+                f,
+                " partitions={} requests={} bytes={} of {}",
+                plan.partitions, plan.requests, plan.bytes, plan.of_bytes
+            )?;
+            for warning in &plan.warnings {
+                write!(f, " warning={warning}")?;
+            }
+        }
+        if self.plans.len() > SHOWN || self.excluded > 0 {
+            let bytes: u64 = self.plans.iter().map(|p| p.bytes).sum();
+            let requests: u64 = self.plans.iter().map(|p| p.requests).sum();
+            write!(f, "{separator}files={} excluded={}", self.plans.len(), self.excluded)?;
+            write!(f, " requests={requests} bytes={bytes}")?;
+        }
+        Ok(())
+    }
+}
+
+struct GenomicOpener {
+    access: Access,
+    /// The files' columns that are read.
+    columns: SchemaRef,
+    batch_size: usize,
+    counters: Counters,
+}
+
+impl FileOpener for GenomicOpener {
+    fn open(&self, file: PartitionedFile) -> Result<FileOpenFuture> {
+        let planned = file
+            .extension::<Arc<PlannedPartition>>()
+            .cloned()
+            .ok_or_else(|| DataFusionError::Internal("a genomic scan without its planned partition".into()))?;
+        let (access, columns, counters) = (self.access.clone(), Arc::clone(&self.columns), self.counters.clone());
+        // Projection and batch size are settled only now; regions and filters were settled by the plan.
+        let schema = planned.dataset.schema();
+        let projection = columns.fields().iter().filter_map(|f| schema.index_of(f.name()).ok()).collect();
+        let request = ScanRequest { projection, batch_size: self.batch_size, ..(*planned.request).clone() };
+        Ok(async move {
+            let decoder = planned.dataset.decoder(&request, &planned.partition).map_err(outer)?;
+            let metrics = Arc::new(ScanMetrics::default());
+            let stream = drive(
+                access.io,
+                Arc::clone(&planned.objects),
+                planned.partition.clone(),
+                decoder,
+                Arc::clone(&metrics),
+            );
+            let told = Told { counters, metrics, warnings: access.warnings };
+            let stream = stream.map(move |batch| {
+                told.update();
+                complete(batch.map_err(outer)?, &columns)
+            });
+            Ok(stream.boxed())
+        }
+        .boxed())
+    }
+}
+
+fn outer(e: genomicframe_core::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(e))
+}
+
+/// Adds nulls for columns that other files of the table have and this one lacks.
+fn complete(batch: RecordBatch, columns: &SchemaRef) -> Result<RecordBatch> {
+    let rows = batch.num_rows();
+    let column = |name: &str, of| batch.column_by_name(name).cloned().unwrap_or_else(|| new_null_array(of, rows));
+    let arrays = columns.fields().iter().map(|f| column(f.name(), f.data_type())).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(columns), arrays, &options)?)
+}
+
+/// The scan's counters as `EXPLAIN ANALYZE` shows them.
+#[derive(Clone)]
+struct Counters {
+    requests: Count,
+    bytes_read: Count,
+    bytes_inflated: Count,
+    records_seen: Count,
+    records_kept: Count,
+}
+
+impl Counters {
+    fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
+        let counter = |name| MetricBuilder::new(metrics).counter(name, partition);
+        Self {
+            requests: counter("requests"),
+            bytes_read: counter("bytes_read"),
+            bytes_inflated: counter("bytes_inflated"),
+            records_seen: counter("records_seen"),
+            records_kept: counter("records_kept"),
+        }
+    }
+}
+
+/// Passes a stream's counts on, batch by batch and when it ends or is dropped.
+struct Told {
+    counters: Counters,
+    metrics: Arc<ScanMetrics>,
+    warnings: Arc<WarningLog>,
+}
+
+impl Told {
+    fn update(&self) {
+        let (m, c) = (&self.metrics, &self.counters);
+        let pairs = [
+            (&m.requests, &c.requests),
+            (&m.bytes_read, &c.bytes_read),
+            (&m.bytes_inflated, &c.bytes_inflated),
+            (&m.records_seen, &c.records_seen),
+            (&m.records_kept, &c.records_kept),
+        ];
+        for (from, to) in pairs {
+            to.add(usize::try_from(from.swap(0, Ordering::Relaxed)).unwrap_or(usize::MAX));
+        }
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.update();
+        for (what, times) in self.metrics.warnings().iter() {
+            self.warnings.tell(what, times);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Named arguments of `read_*` functions and `OPTIONS (…)` of external tables: one list of names for both.
+
+use genomicframe_core::io::Location;
+use genomicframe_core::scan::IndexChoice;
+
+use crate::error::{Error, Result};
+use crate::scan::ReadOptions;
+
+/// A value, of one or several texts.
+pub(super) type Values = Vec<String>;
+
+const NAMES: &str = "region, index, tags, info, attributes, samples, allow_missing_eof";
+
+/// Sets the option `name`.
+///
+/// # Errors
+/// When there is none of that name, or its value is malformed.
+pub(super) fn set(options: ReadOptions, name: &str, values: Values) -> Result<ReadOptions> {
+    let one = || match values.as_slice() {
+        [value] => Ok(value.as_str()),
+        _ => Err(Error::invalid(format!("{name} takes one value"))),
+    };
+    Ok(match name {
+        "region" | "regions" => values.into_iter().fold(options, ReadOptions::region),
+        "index" => {
+            let index = match one()? {
+                "auto" => IndexChoice::Auto,
+                "none" => IndexChoice::Ignore,
+                path => IndexChoice::At(Location::parse(path)?),
+            };
+            options.index(index)
+        }
+        "tags" => options.tags(values),
+        "info" => options.info(values),
+        "attributes" => options.attributes(values),
+        "samples" => options.samples(values),
+        "allow_missing_eof" => match one()? {
+            "true" => options.allow_missing_eof(true),
+            "false" => options.allow_missing_eof(false),
+            other => return Err(Error::invalid(format!("allow_missing_eof is true or false, not {other}"))),
+        },
+        _ => return Err(Error::invalid(format!("no option is called {name}; there are {NAMES}"))),
+    })
+}
