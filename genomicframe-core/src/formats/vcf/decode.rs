@@ -163,7 +163,7 @@ impl VcfRows {
         if !self.keeps(&line)? {
             return Ok(false);
         }
-        if line.chrom != self.contig {
+        if line.chrom.is_empty() || line.chrom != self.contig {
             line.check_chrom()?;
             self.contig.clear();
             self.contig.extend_from_slice(line.chrom);

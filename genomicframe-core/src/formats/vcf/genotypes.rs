@@ -73,10 +73,10 @@ impl GenotypeReader {
             return Err(miscounted(self.places.len(), columns.all_samples));
         }
         let mut seen = 0;
-        for sample in &columns.samples {
+        for (sample, name) in columns.samples.iter().zip(&columns.sample_names) {
             let Some((start, end)) = self.places.get(*sample).copied() else { continue };
             seen += end - start;
-            self.sample(&text[start..end]).map_err(|e| e.hint(format!("sample number {}", sample + 1)))?;
+            self.sample(&text[start..end]).map_err(|e| e.hint(format!("sample {name}")))?;
         }
         for output in &mut self.outputs {
             if output.in_format {

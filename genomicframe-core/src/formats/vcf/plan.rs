@@ -64,7 +64,7 @@ impl VcfDataset {
 
     /// The samples that `format_*` lists are over, in their order.
     pub fn samples(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.columns.samples.iter().map(|i| self.header.samples[*i].as_str())
+        self.columns.sample_names.iter().map(String::as_str)
     }
 
     /// A contig's number in the index.

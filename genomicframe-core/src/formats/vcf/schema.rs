@@ -61,6 +61,8 @@ pub(super) struct Columns {
     pub all_samples: usize,
     /// The samples wanted, as indices into a line's samples; in the order of the `format_*` lists.
     pub samples: Vec<usize>,
+    /// Their names.
+    pub sample_names: Vec<String>,
     pub warnings: Vec<String>,
 }
 
@@ -77,7 +79,8 @@ impl Columns {
             (Source::Filter, schema::text("filter")),
         ];
         let samples = select(&header.samples, options.samples.as_deref())?;
-        let names = samples.iter().map(|i| header.samples[*i].as_str()).collect::<Vec<_>>().join("\t");
+        let sample_names: Vec<String> = samples.iter().map(|i| header.samples[*i].clone()).collect();
+        let names = sample_names.join("\t");
         let mut build = Build::default();
         for (source, field) in fixed {
             build.add(source, field);
@@ -100,7 +103,7 @@ impl Columns {
         }
         let schema = Arc::new(Schema::new(build.fields));
         let Build { sources, info, format, warnings, .. } = build;
-        Ok(Self { schema, sources, info, format, all_samples: header.samples.len(), samples, warnings })
+        Ok(Self { schema, sources, info, format, all_samples: header.samples.len(), samples, sample_names, warnings })
     }
 
     /// How conditions on the column called `name` can be tested on a line: by its index in the schema.
