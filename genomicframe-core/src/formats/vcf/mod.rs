@@ -15,8 +15,14 @@
 //!   │    │                          └ one pass, only the keys asked for
 //!   └────┴ conditions first: a line that they exclude is not parsed any further
 //! ```
-//! What is read is checked: a malformed field is an error if the query needs that field. Text stays as written; percent
-//! escapes (§1.2) are not decoded.
+//! What is read is checked: a malformed field is an error if the query needs that field. Else:
+//! - Text stays as written; percent escapes (§1.2) are not decoded.
+//! - Null is a dot, an absent key, and of scalars the empty value. A flag is true or false, whatever value it is given.
+//!   A key that FORMAT does not have is a null list; a value that a sample drops is a null item.
+//! - `end` is INFO/END where that is not before POS, else the end of REF, as tabix and bcftools index a record.
+//! - A column that the query names and the header does not declare (`info_xy`) is text: the first of `XY` and `xy`, or
+//!   however the name was written. GT needs no declaration where the header declares no FORMAT key at all.
+//! - Empty lines and `#` lines among the records are skipped, repeated keys after the first too; all are told as warnings.
 
 mod decode;
 mod encode;
