@@ -2,13 +2,14 @@
 
 pub mod bam;
 pub mod bed;
+pub mod fastq;
 
 use crate::error::{Error, Result};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{Format, OpenOptions, StreamFile};
 
 /// Every format. Table functions, `STORED AS`, the command line and the conformance tests loop over it.
-pub static ALL: &[&dyn Format] = &[&bed::Bed];
+pub static ALL: &[&dyn Format] = &[&bed::Bed, &fastq::Fastq];
 
 /// The format called `id`.
 pub fn by_id(id: &str) -> Option<&'static dyn Format> {
