@@ -3,13 +3,14 @@
 pub mod bam;
 pub mod bed;
 pub mod fastq;
+pub mod gff;
 
 use crate::error::{Error, Result};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{Format, OpenOptions, StreamFile};
 
 /// Every format. Table functions, `STORED AS`, the command line and the conformance tests loop over it.
-pub static ALL: &[&dyn Format] = &[&bed::Bed, &fastq::Fastq];
+pub static ALL: &[&dyn Format] = &[&bed::Bed, &fastq::Fastq, &gff::Gff];
 
 /// The format called `id`.
 pub fn by_id(id: &str) -> Option<&'static dyn Format> {
