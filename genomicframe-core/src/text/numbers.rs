@@ -56,3 +56,30 @@ pub(crate) fn double(bytes: &[u8], field: &str) -> Result<f64> {
     let parsed = std::str::from_utf8(bytes).ok().and_then(|t| t.parse().ok());
     parsed.ok_or_else(|| Error::corrupt("not a number").field(field).text(bytes))
 }
+
+/// Appends the shortest text that reads back as `x`, with an exponent where it would be mostly zeros.
+pub(crate) fn put_double(x: f64, out: &mut Vec<u8>) {
+    let plain = x == 0.0 || (1e-4..1e16).contains(&x.abs());
+    let text = if plain { x.to_string() } else { format!("{x:e}") };
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_floats_read_back() {
+        for (x, text) in [(0.0, "0"), (-0.0, "-0"), (5.0, "5"), (0.5, "0.5"), (-6.4e-6, "-6.4e-6"), (1e300, "1e300")] {
+            let mut out = Vec::new();
+            put_double(x, &mut out);
+            assert_eq!(out, text.as_bytes());
+            assert_eq!(double(&out, "x").unwrap().to_bits(), x.to_bits());
+        }
+        for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut out = Vec::new();
+            put_double(x, &mut out);
+            assert_eq!(double(&out, "x").unwrap().to_bits(), x.to_bits());
+        }
+    }
+}

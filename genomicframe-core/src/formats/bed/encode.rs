@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 
 use super::header::{NAMES, is_skipped};
 use crate::error::{Error, Result};
+use crate::text::numbers::put_double;
 
 /// Appends a line for each row of `batch`, whose columns are BED's in BED's order (`chrom`, `start`, `end`, …, as far
 /// as they go) and then any text columns. Positions are written as they are, 0-based and half-open; null is `.`.
@@ -95,7 +96,10 @@ impl<'a> Cells<'a> {
                 Ok(())
             }
             Self::Int(a) => number(out, a.value(row)),
-            Self::Float(a) => number(out, a.value(row)),
+            Self::Float(a) => {
+                put_double(a.value(row), out);
+                Ok(())
+            }
             Self::Ints(a) => {
                 let items = a.value(row);
                 for n in items.as_primitive::<Int64Type>() {

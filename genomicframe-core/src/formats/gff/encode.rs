@@ -10,13 +10,14 @@ use arrow::datatypes::{Float64Type, Int64Type, UInt8Type};
 use super::attributes::{escape, escape_byte};
 use crate::error::{Error, Result};
 use crate::schema::KEY;
+use crate::text::numbers::put_double;
 
 /// Appends a line for each row of `batch`, from the columns that decoding gives; null and absent columns are `.`, but
 /// `seqid`, `start` and `end` must be there. Positions are written as they are, 1-based with both ends included.
 ///
 /// Attributes come from the map `attributes`, or, where the batch has none, from the `attr_` columns that say which key
-/// they hold. Text is percent-encoded where it must be. A comma is written as it is: it mostly separates the values of a
-/// list (`Parent=a,b`), and reads back the same either way.
+/// they hold. Text is percent-encoded where it must be. A comma in a value is written as it is, as between the values of a
+/// list (`Parent=a,b`), but escaped before a blank, as in prose; it reads back the same either way.
 ///
 /// # Errors
 /// When a column is missing or of another type; when `start` or `end` is null, or they do not make a feature.
@@ -33,7 +34,11 @@ pub fn encode(batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
             out.push(b'\t');
         }
         table.span(row, out)?;
-        number(out, table.score.filter(|a| a.is_valid(row)).map(|a| a.value(row)))?;
+        match table.score.filter(|a| a.is_valid(row)) {
+            Some(scores) => put_double(scores.value(row), out),
+            None => out.push(b'.'),
+        }
+        out.push(b'\t');
         table.strand(row, out)?;
         out.push(b'\t');
         number(out, table.phase.filter(|a| a.is_valid(row)).map(|a| a.value(row)))?;
@@ -172,12 +177,17 @@ fn attribute(more: bool, key: &str, value: Option<&str>, out: &mut Vec<u8>) {
     }
 }
 
-/// Escapes also the blanks at both ends, which reading drops.
+/// Escapes also the blanks at both ends, which reading drops, and commas before blanks.
 fn word(text: &str, reserved: &[u8], out: &mut Vec<u8>) {
     let inner = text.trim_matches(' ');
     let before = text.len() - text.trim_start_matches(' ').len();
     (0..before).for_each(|_| escape_byte(b' ', out));
-    escape(inner, reserved, out);
+    for (i, phrase) in inner.split(", ").enumerate() {
+        if i > 0 {
+            out.extend_from_slice(b"%2C ");
+        }
+        escape(phrase, reserved, out);
+    }
     (before + inner.len()..text.len()).for_each(|_| escape_byte(b' ', out));
 }
 
