@@ -64,8 +64,7 @@ async fn some_columns_are_those_of_all_columns() {
         let names: Vec<String> = all.schema().fields().iter().map(|f| f.name().clone()).collect();
         let batches = all.clone().collect().await.unwrap();
         for name in &names {
-            let quoted = format!("\"{name}\"");
-            let one = all.clone().select_columns(&[&quoted]).unwrap().collect().await.unwrap();
+            let one = all.clone().select_columns(&[name.as_str()]).unwrap().collect().await.unwrap();
             let index = all.schema().index_of_column_by_name(None, name).unwrap();
             let expected: Vec<_> = batches.iter().map(|b| b.project(&[index]).unwrap()).collect();
             assert_eq!(sorted(&one), sorted(&expected), "{} {name}", case.file);

@@ -9,7 +9,7 @@ use genomicframe_core::formats;
 use genomicframe_core::genome::RegionSet;
 use genomicframe_core::index::BinningIndex;
 use genomicframe_core::io::{Location, ObjectIo, Storage};
-use genomicframe_core::scan::{OpenOptions, ScanMetrics, ScanRequest, drive, narrow};
+use genomicframe_core::scan::{OpenOptions, ScanMetrics, ScanRequest, drive};
 
 use crate::support::{context, data, query};
 

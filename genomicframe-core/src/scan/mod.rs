@@ -85,8 +85,13 @@ pub trait Dataset: fmt::Debug + Send + Sync {
     /// Its columns, with their meaning as field metadata ([`crate::schema`]).
     fn schema(&self) -> SchemaRef;
 
-    /// Every contig that a record can lie on; `None` while that is not known for certain.
+    /// The contigs that the header or the index names.
     fn contigs(&self) -> Option<&Contigs>;
+
+    /// Whether no record can lie on a contig that [`Dataset::contigs`] lacks.
+    fn names_every_contig(&self) -> bool {
+        self.contigs().is_some()
+    }
 
     /// The one sample it holds (the read groups' `SM`, a VCF's only sample), where there is just one.
     fn sample(&self) -> Option<String> {

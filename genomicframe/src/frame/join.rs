@@ -42,11 +42,7 @@ impl GenomicFrame {
             let rewrite = |e: Expr| rebase(e, &names);
             let contig = rewrite(Expr::Column(b.contig.clone()))?;
             let (first, last) = (rewrite(b.first())?, rewrite(b.last())?);
-            let on = vec![
-                Expr::Column(a.contig.clone()).eq(contig),
-                a.first().lt_eq(last),
-                a.last().gt_eq(first),
-            ];
+            let on = vec![Expr::Column(a.contig.clone()).eq(contig), a.first().lt_eq(last), a.last().gt_eq(first)];
             Ok(left.join_on(right, JoinType::Inner, on)?)
         })
     }
@@ -66,8 +62,7 @@ fn renamed(names: &Names, name: &str) -> String {
 /// The right side with names that the left does not have, and without table names, so that a file can be joined to itself.
 fn rename(left: &DataFrame, right: DataFrame) -> Result<(DataFrame, Names)> {
     let is_taken = |name: &str, names: &Names| {
-        left.schema().has_column_with_unqualified_name(name)
-            || names.iter().any(|(_, new)| new == name)
+        left.schema().has_column_with_unqualified_name(name) || names.iter().any(|(_, new)| new == name)
     };
     let mut names = Names::new();
     let mut exprs = Vec::new();

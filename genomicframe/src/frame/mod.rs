@@ -9,7 +9,6 @@
 //! | `roles` | which columns hold a row's place |
 //! | `collect` | terminal calls that return rows |
 //! | `explain` | the plan as text |
-//! | `write` | terminal calls that write files |
 
 mod collect;
 mod explain;
@@ -18,7 +17,6 @@ mod join;
 mod roles;
 mod scan;
 mod verbs;
-mod write;
 
 use datafusion::dataframe::DataFrame;
 
@@ -27,6 +25,7 @@ use crate::error::Result;
 
 pub use collect::ArrowStream;
 pub use group::GroupBy;
+pub use verbs::Regions;
 
 /// A lazy query over genomic files.
 ///

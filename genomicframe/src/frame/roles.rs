@@ -23,13 +23,11 @@ impl Place {
             Some((Column::new(relation.cloned(), field.name()), field.metadata().get(BASE).is_some_and(|b| b == "0")))
         };
         match (column(ROLE_CONTIG), column(ROLE_START), column(ROLE_END)) {
-            (Some((contig, _)), Some((start, zero_based)), Some((end, _))) => Ok(Self { contig, start, end, zero_based }),
+            (Some((contig, _)), Some((start, zero_based)), Some((end, _))) => {
+                Ok(Self { contig, start, end, zero_based })
+            }
             _ => Err(Error::invalid("this frame has no contig, start and end columns, so its rows have no place")),
         }
-    }
-
-    pub(super) fn columns(&self) -> [Expr; 3] {
-        [&self.contig, &self.start, &self.end].map(|c| Expr::Column(c.clone()))
     }
 
     /// The first base, 1-based.

@@ -4,10 +4,9 @@ use datafusion::common::tree_node::TransformedResult;
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::{Expr, SortExpr, col, lit};
 
-use super::roles::Place;
 use super::{GenomicFrame, fold};
 use crate::error::{Error, Result};
-use crate::expr::{bind_row_functions, in_region_of, is_snp, is_transition};
+use crate::expr::{bind_row_functions, in_regions, is_snp, is_transition};
 use crate::functions::rewrite_list_comparisons;
 
 /// What names a region or several: samtools' strings, 1-based and inclusive.
@@ -91,10 +90,7 @@ impl GenomicFrame {
     /// Keeps the rows whose span overlaps any of the regions; each row once.
     pub fn filter_by_regions(self, regions: impl Regions) -> Self {
         let regions = regions.regions();
-        self.then(|query| {
-            let [contig, start, end] = Place::of(query.schema())?.columns();
-            Ok(query.filter(in_region_of(contig, start, end, &regions))?)
-        })
+        self.filter(in_regions(regions.iter().map(String::as_str)))
     }
 
     /// Keeps variants whose `qual`, or alignments whose `mapq`, is at least `minimum`. Rows without a quality go.

@@ -15,7 +15,7 @@ use crate::index::BinningIndex;
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
     Condition, Cut, Dataset, Decoder, FormatId, Framing, OpenOptions, Partition, Pushdown, RecordDecoder, ScanPlan,
-    ScanRequest, SpanColumns, SpanFilter, Statistics, StreamFile, Test,
+    ScanRequest, SpanColumns, Statistics, StreamFile, Test,
 };
 
 pub(super) const ID: FormatId = FormatId("vcf");
@@ -117,6 +117,11 @@ impl Dataset for VcfDataset {
         self.indexed.get().map(|i| &i.contigs).or(header)
     }
 
+    /// Records may lie on contigs that the header does not list; an index names all that have records.
+    fn names_every_contig(&self) -> bool {
+        self.indexed.get().is_some()
+    }
+
     fn span_columns(&self) -> Option<SpanColumns> {
         Some(SpanColumns { contig: "chrom", start: "pos", end: "end", zero_based: false })
     }
@@ -150,14 +155,7 @@ impl Dataset for VcfDataset {
     }
 
     fn decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {
-        // The same names as the plan's, which may be aliases of the names asked for.
-        let filter = request.regions.as_ref().map(|regions| {
-            let regions = match self.contigs() {
-                Some(contigs) => Arc::new(contigs.localize(regions).0),
-                None => Arc::clone(regions),
-            };
-            SpanFilter::new(regions, self.file.index().is_some())
-        });
+        let filter = self.file.span_filter(request, self.contigs());
         let begin = self.begin(partition);
         let rows = VcfRows::new(Arc::clone(&self.columns), request, filter, begin)?;
         // Of plain gzip the header's lines come through the decoder too: the line tells the place there.
