@@ -67,6 +67,11 @@ impl Error {
         }
     }
 
+    /// Whether the query's text is no SQL.
+    pub fn is_syntax(&self) -> bool {
+        matches!(&*self.0, Inner::Query(e) if matches!(e.find_root(), DataFusionError::SQL(..)))
+    }
+
     /// Whether the memory limit was reached.
     pub fn is_out_of_memory(&self) -> bool {
         matches!(&*self.0, Inner::Query(e) if matches!(e.find_root(), DataFusionError::ResourcesExhausted(_)))

@@ -31,7 +31,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Offset, Result};
+use crate::error::{Error, Offset, Result};
 use crate::genome::Contigs;
 use crate::io::{Location, ObjectIo};
 pub use drive::drive;
@@ -75,6 +75,21 @@ pub trait Format: fmt::Debug + Send + Sync {
         io: &'a dyn ObjectIo,
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>>;
+
+    /// Appends rows as the format's text, a line (or, for FASTQ, four) per row; the header is [`Dataset::header_text`].
+    ///
+    /// # Errors
+    /// When a column is missing that the text needs, or the format has no text form.
+    fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+        let _ = (batch, out);
+        Err(Error::unsupported(format!("{} cannot be written as text", self.id())))
+    }
+
+    /// Whether `encode` looks at this column of the schema, so that the others need not be read.
+    fn encodes(&self, column: &str) -> bool {
+        let _ = column;
+        true
+    }
 }
 
 /// An opened object, or several that make one table.
@@ -95,6 +110,11 @@ pub trait Dataset: fmt::Debug + Send + Sync {
 
     /// The one sample it holds (the read groups' `SM`, a VCF's only sample), where there is just one.
     fn sample(&self) -> Option<String> {
+        None
+    }
+
+    /// The header as it stands in front of the rows of [`Format::encode`], each line ended; `None` for formats without one.
+    fn header_text(&self) -> Option<&str> {
         None
     }
 

@@ -170,23 +170,24 @@ impl FileSource for GenomicSource {
     }
 
     fn fmt_extra(&self, t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let separator = if t == DisplayFormatType::TreeRender { "\n" } else { ", " };
+        // A tree has a line for each fact, the others have one line for everything.
+        let (separator, part) = if t == DisplayFormatType::TreeRender { ("\n", "\n") } else { (", ", " ") };
         write!(f, "{separator}columns=[{}]", self.columns().join(", "))?;
         for plan in self.plans.iter().take(SHOWN) {
-            write!(f, "{separator}scan={}: index={}", plan.location, plan.index)?;
+            write!(f, "{separator}scan={}:{part}index={}", plan.location, plan.index)?;
             if let Some(regions) = &plan.regions {
-                write!(f, " regions={regions}")?;
+                write!(f, "{part}regions={regions}")?;
             }
             if !plan.predicate.is_empty() {
-                write!(f, " filter={}", plan.predicate)?;
+                write!(f, "{part}filter={}", plan.predicate)?;
             }
             write!(
                 f,
-                " partitions={} requests={} bytes={} of {}",
+                "{part}partitions={} requests={} bytes={} of {}",
                 plan.partitions, plan.requests, plan.bytes, plan.of_bytes
             )?;
             for warning in &plan.warnings {
-                write!(f, " warning={warning}")?;
+                write!(f, "{part}warning={warning}")?;
             }
         }
         if self.plans.len() > SHOWN || self.excluded > 0 {

@@ -21,6 +21,7 @@ mod tags;
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -60,5 +61,14 @@ impl Format for Bam {
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>> {
         async move { Ok(Arc::new(BamDataset::open(at, io, options).await?) as Arc<dyn Dataset>) }.boxed()
+    }
+
+    fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+        encode::encode(batch, out)
+    }
+
+    /// `tags` holds every tag; the columns of single tags repeat it.
+    fn encodes(&self, column: &str) -> bool {
+        !column.starts_with("tag_") && column != "end"
     }
 }

@@ -105,6 +105,10 @@ impl Dataset for BamDataset {
         samples.all(|s| s == first).then(|| first.to_owned())
     }
 
+    fn header_text(&self) -> Option<&str> {
+        Some(&self.header.text)
+    }
+
     fn span_columns(&self) -> Option<SpanColumns> {
         Some(SpanColumns { contig: "rname", start: "pos", end: "end", zero_based: false })
     }

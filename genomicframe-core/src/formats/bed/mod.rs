@@ -21,6 +21,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -61,5 +62,9 @@ impl Format for Bed {
             Ok(Arc::new(dataset) as Arc<dyn Dataset>)
         }
         .boxed()
+    }
+
+    fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+        encode::encode(batch, out)
     }
 }

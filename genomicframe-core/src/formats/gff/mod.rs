@@ -24,6 +24,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -63,5 +64,14 @@ impl Format for Gff {
             Ok(Arc::new(dataset) as Arc<dyn Dataset>)
         }
         .boxed()
+    }
+
+    fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+        encode::encode(batch, out)
+    }
+
+    /// `attributes` holds every attribute; the columns of single ones repeat it.
+    fn encodes(&self, column: &str) -> bool {
+        !column.starts_with("attr_")
     }
 }

@@ -65,6 +65,10 @@ impl Dataset for GffFile {
         self.text.contigs()
     }
 
+    fn header_text(&self) -> Option<&str> {
+        Some("##gff-version 3\n")
+    }
+
     fn span_columns(&self) -> Option<SpanColumns> {
         Some(SpanColumns { contig: "seqid", start: "start", end: "end", zero_based: false })
     }

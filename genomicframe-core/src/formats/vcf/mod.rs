@@ -38,6 +38,7 @@ mod values;
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -82,5 +83,14 @@ impl Format for Vcf {
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>> {
         async move { Ok(Arc::new(Self::dataset(at, io, options).await?) as Arc<dyn Dataset>) }.boxed()
+    }
+
+    fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+        encode::encode(batch, out)
+    }
+
+    /// The last position follows from the other columns.
+    fn encodes(&self, column: &str) -> bool {
+        column != "end"
     }
 }

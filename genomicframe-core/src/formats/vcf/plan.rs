@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::decode::{Begin, VcfRows};
+use super::encode::write_header;
 use super::header::{self, Header};
 use super::schema::Columns;
 use crate::error::{Error, Offset, Result};
@@ -28,6 +29,8 @@ const INDEX_SUFFIXES: [&str; 2] = [".tbi", ".csi"];
 pub struct VcfDataset {
     file: StreamFile,
     header: Header,
+    /// The header of rows written back: with the samples that were asked for.
+    written_header: String,
     /// Records begin here.
     data_start: Offset,
     columns: Arc<Columns>,
@@ -54,7 +57,10 @@ impl VcfDataset {
         file.set_data_start(data_start);
         let columns = Arc::new(Columns::new(&header, options)?);
         let longest_line = options.limits.record_bytes;
-        Ok(Self { file, header, data_start, columns, indexed: OnceLock::new(), longest_line })
+        let mut written = Vec::new();
+        write_header(&header.text, columns.sample_names.iter().map(String::as_str), &mut written);
+        let written_header = String::from_utf8_lossy(&written).into_owned();
+        Ok(Self { file, header, written_header, data_start, columns, indexed: OnceLock::new(), longest_line })
     }
 
     /// The header as written, from `##fileformat` to the `#CHROM` line.
@@ -115,6 +121,17 @@ impl Dataset for VcfDataset {
     fn contigs(&self) -> Option<&Contigs> {
         let header = (!self.header.contigs.is_empty()).then_some(&self.header.contigs);
         self.indexed.get().map(|i| &i.contigs).or(header)
+    }
+
+    fn header_text(&self) -> Option<&str> {
+        Some(&self.written_header)
+    }
+
+    fn sample(&self) -> Option<String> {
+        match &self.columns.sample_names[..] {
+            [only] => Some(only.clone()),
+            _ => None,
+        }
     }
 
     /// Records may lie on contigs that the header does not list; an index names all that have records.

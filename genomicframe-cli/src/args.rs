@@ -1,0 +1,267 @@
+//! Subcommands and options.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand};
+use genomicframe::OutputFormat;
+
+use crate::size::parse_size;
+
+/// Ask genomic files questions: BAM, VCF, GFF, FASTQ and BED, on disk or in an object store, through their indexes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gf",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  gf view NA12878.bam chr20:10M-20M --where 'mapq >= 30' --select qname,pos,cigar
+  gf count NA12878.bam chr20
+  gf sql \"SELECT rname, count(*), avg(mapq) FROM 'NA12878.bam' GROUP BY rname\"
+  gf schema cohort.vcf.gz
+
+`gf COMMAND --help` tells more. Files may be paths, globs in quotes, or URLs (s3://, https://).
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
+)]
+pub struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Sql(SqlArgs),
+    View(ViewArgs),
+    Count(CountArgs),
+    Schema(SchemaArgs),
+    Head(HeadArgs),
+    Explain(ExplainArgs),
+}
+
+/// Run SQL over files and print the rows
+///
+/// Files are tables: name them in single quotes, globs and folders too, or read them with options by
+/// read_bam('x.bam', region => 'chr1:1-1000'), read_vcf(...), read_files(...).
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  gf sql \"SELECT count(*) FROM 'NA12878.bam' WHERE rname = 'chr20' AND pos BETWEEN 10000000 AND 20000000\"
+  gf sql \"SELECT chrom, pos, info_af FROM 'cohort.vcf.gz' WHERE info_af < 0.01\" -o rare.parquet
+  gf sql \"SELECT rname, count(*) AS reads FROM 'runs/*.bam' GROUP BY rname ORDER BY reads DESC\" --format csv
+  gf sql \"SELECT flag, count(*) FROM read_bam('x.bam', region => 'chr1:1M-2M') GROUP BY flag\"
+
+`gf schema FILE` lists a file's columns. Of several statements, separated by `;`, the last one's rows are printed.")]
+pub(crate) struct SqlArgs {
+    /// The statement
+    pub(crate) query: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+/// Print records, in the file's order
+///
+/// With regions, only records that overlap one of them; an index beside the file (.bai, .csi, .tbi) is used, and
+/// without one the whole file is read, with the same result.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  gf view NA12878.bam chr20:10M-20M chr21 --where 'mapq >= 30 AND flag & 1024 = 0'
+  gf view cohort.vcf.gz --where 'info_af > 0.3' --select chrom,pos,ref,alt -o common.tsv
+  gf view NA12878.bam chr20 --format native -o chr20.sam
+  gf view genes.gff3 --where \"feature = 'gene'\" --limit 5
+
+Regions are samtools': chr1, chr1:1,000-2,000, chr1:10k-20k (1-based, end included), '*' for unplaced reads.")]
+pub(crate) struct ViewArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// Regions; a record that overlaps any of them is taken once
+    #[arg(value_name = "REGION")]
+    pub(crate) regions: Vec<String>,
+    /// Only records for which this SQL expression holds
+    #[arg(long = "where", value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+    /// Columns, separated by commas; SQL expressions too
+    #[arg(long, value_name = "COLS")]
+    pub(crate) select: Option<String>,
+    /// At most this many records
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+/// Count records: prints one number
+///
+/// With regions, records that overlap one of them, each counted once. The count of a whole file comes from its index
+/// where that is exact.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  gf count NA12878.bam
+  gf count NA12878.bam chr20:10M-20M --where 'mapq >= 30'
+  gf count NA12878.bam '*'
+  gf count cohort.vcf.gz --where \"filter = 'PASS'\"
+
+With --format the number becomes a row with the column `count`.")]
+pub(crate) struct CountArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// Regions; a record that overlaps any of them is counted once
+    #[arg(value_name = "REGION")]
+    pub(crate) regions: Vec<String>,
+    /// Only records for which this SQL expression holds
+    #[arg(long = "where", value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+/// List a file's columns: name, type and what the file's header says of them
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  gf schema NA12878.bam
+  gf schema cohort.vcf.gz --format tsv | grep info_
+
+`key`, `number`, `file_type` and `description` are the header's; `base` tells whether positions count from 1 (end
+included) or from 0 (end excluded).")]
+pub(crate) struct SchemaArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+/// Print the first records
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  gf head NA12878.bam
+  gf head reads.fastq.gz -n 3 --format native")]
+pub(crate) struct HeadArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// How many
+    #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 10)]
+    pub(crate) rows: u64,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+/// Show how a query would run: what is read and what is pruned
+///
+/// Prints the logical and the physical plan. Each scan tells its files, the index it uses or why it uses none, its
+/// regions, partitions, requests and bytes, the columns it decodes and the filters it applies itself.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  gf explain \"SELECT count(*) FROM 'NA12878.bam' WHERE rname = 'chr20' AND pos > 10000000\"
+  gf explain --analyze \"SELECT avg(mapq) FROM 'NA12878.bam' WHERE rname = 'chr20'\"
+
+With --format csv, tsv, json, arrow or parquet the plans are rows with the columns `plan_type` and `plan`.")]
+pub(crate) struct ExplainArgs {
+    /// The statement
+    pub(crate) query: String,
+    /// Run it too, and show the requests and bytes read, records seen and kept
+    #[arg(long)]
+    pub(crate) analyze: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FileArgs {
+    /// A file, a folder, a glob in quotes, or a URL
+    pub(crate) file: String,
+    /// Which index: auto (beside the file), none, or the path of one
+    #[arg(long, value_name = "INDEX")]
+    pub(crate) index: Option<String>,
+    /// Read a BGZF file that lacks its end-of-file block: it may be truncated
+    #[arg(long)]
+    pub(crate) allow_missing_eof: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// How rows are written [default: by the ending of -o FILE; else a table on a terminal, tsv elsewhere]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
+    pub(crate) format: Option<OutputFormat>,
+    /// Write to this file, which appears only when it is whole
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Leave out the line of column names (native: the file's header)
+    #[arg(long)]
+    pub(crate) no_header: bool,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Resources")]
+pub(crate) struct EngineArgs {
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) threads: Option<u16>,
+    /// Memory for sorts, joins and groups, as 512M or 4G [default: half of the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) memory: Option<usize>,
+}
+
+fn format_parser() -> impl TypedValueParser<Value = OutputFormat> {
+    let names = OutputFormat::ALL.map(|(name, _)| name);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<OutputFormat>())
+}
+
+impl Command {
+    pub(crate) fn engine(&self) -> &EngineArgs {
+        match self {
+            Self::Sql(a) => &a.engine,
+            Self::View(a) => &a.engine,
+            Self::Count(a) => &a.engine,
+            Self::Schema(a) => &a.engine,
+            Self::Head(a) => &a.engine,
+            Self::Explain(a) => &a.engine,
+        }
+    }
+
+    /// Whether rows are promised in the file's order, which one stream of rows keeps and several do not.
+    pub(crate) fn keeps_order(&self) -> bool {
+        matches!(self, Self::View(_) | Self::Head(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_or_behind() {
+        let args =
+            Args::try_parse_from(["gf", "view", "--limit", "3", "x.bam", "chr1", "*", "--threads", "2"]).unwrap();
+        let Command::View(view) = args.command else { panic!("{args:?}") };
+        assert_eq!(
+            (view.regions, view.limit, view.engine.threads),
+            (vec!["chr1".into(), "*".into()], Some(3), Some(2))
+        );
+        for bad in [
+            ["gf", "view"].as_slice(),
+            &["gf", "count", "x", "--memory", "much"],
+            &["gf", "sql", "x", "--threads", "0"],
+        ] {
+            assert_eq!(Args::try_parse_from(bad).unwrap_err().exit_code(), 2, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Which format and target the rows go to.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use genomicframe::{Error, OutputFormat, Result, Target, WriteOptions};
+
+use crate::args::OutputArgs;
+
+/// Where rows go, and as what.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) format: OutputFormat,
+    /// The format that the name of the output file promises, for native text.
+    pub(crate) promised: Option<&'static str>,
+    pub(crate) target: Target,
+    pub(crate) options: WriteOptions,
+    /// Whether the rows are seen while they come, so that a progress line would be in their way.
+    pub(crate) on_screen: bool,
+}
+
+/// Endings of files, and what they promise.
+const ENDINGS: [(&str, OutputFormat, Option<&str>); 17] = [
+    ("csv", OutputFormat::Csv, None),
+    ("tsv", OutputFormat::Tsv, None),
+    ("txt", OutputFormat::Tsv, None),
+    ("json", OutputFormat::Json, None),
+    ("jsonl", OutputFormat::Json, None),
+    ("ndjson", OutputFormat::Json, None),
+    ("arrow", OutputFormat::Arrow, None),
+    ("feather", OutputFormat::Arrow, None),
+    ("ipc", OutputFormat::Arrow, None),
+    ("parquet", OutputFormat::Parquet, None),
+    ("sam", OutputFormat::Native, Some("bam")),
+    ("vcf", OutputFormat::Native, Some("vcf")),
+    ("gff", OutputFormat::Native, Some("gff")),
+    ("gff3", OutputFormat::Native, Some("gff")),
+    ("fastq", OutputFormat::Native, Some("fastq")),
+    ("fq", OutputFormat::Native, Some("fastq")),
+    ("bed", OutputFormat::Native, Some("bed")),
+];
+
+/// Endings of what is not written: silently writing text under such a name would mislead its next reader.
+const REFUSED: [&str; 10] = ["gz", "bgz", "zst", "bz2", "xz", "zip", "bam", "bcf", "cram", "xlsx"];
+
+impl Output {
+    /// From the options.
+    ///
+    /// # Errors
+    /// When the file's name promises what is not written.
+    pub(crate) fn new(args: &OutputArgs) -> Result<Self> {
+        let file = args.output.as_deref().filter(|p| *p != Path::new("-"));
+        let ending = file.and_then(Path::extension).map(|e| e.to_string_lossy().to_ascii_lowercase());
+        let known = ENDINGS.iter().find(|(name, ..)| ending.as_deref() == Some(name));
+        let is_terminal = file.is_none() && std::io::stdout().is_terminal();
+        let format = match (args.format, known) {
+            (Some(format), _) => format,
+            (None, Some((_, format, _))) => *format,
+            (None, None) if is_terminal => OutputFormat::Table,
+            (None, None) => {
+                if let (Some(ending), Some(file)) = (ending.filter(|e| REFUSED.contains(&e.as_str())), file) {
+                    return Err(Error::invalid(format!(
+                        "{}: gf does not write .{ending} files; write text and compress or convert it (bgzip, samtools \
+                         view -b), or choose --format",
+                        file.display()
+                    )));
+                }
+                OutputFormat::Tsv
+            }
+        };
+        let binary = matches!(format, OutputFormat::Arrow | OutputFormat::Parquet);
+        if binary && is_terminal {
+            return Err(Error::invalid("this format is not for a terminal; name a file with -o, or pipe it"));
+        }
+        let mut options = WriteOptions::new().header(!args.no_header);
+        if let Some(width) = terminal_width().filter(|_| is_terminal) {
+            options = options.width(width);
+        }
+        let target = file.map_or(Target::Stdout, |path| Target::File(path.to_owned()));
+        let promised = known.and_then(|(_, _, promised)| *promised);
+        let on_screen = is_terminal && format != OutputFormat::Table;
+        Ok(Self { format, promised, target, options, on_screen })
+    }
+}
+
+fn terminal_width() -> Option<usize> {
+    let asked = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).filter(|c| *c > 0);
+    asked.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(file: &str, format: Option<OutputFormat>) -> Result<Output> {
+        Output::new(&OutputArgs { format, output: Some(file.into()), no_header: false })
+    }
+
+    #[test]
+    fn an_ending_tells_the_format_and_an_option_overrules_it() {
+        let formats = [("x.CSV", OutputFormat::Csv), ("a/x.parquet", OutputFormat::Parquet), ("x", OutputFormat::Tsv)];
+        for (file, expected) in formats {
+            assert_eq!(output(file, None).unwrap().format, expected, "{file}");
+        }
+        assert_eq!(output("x.csv", Some(OutputFormat::Json)).unwrap().format, OutputFormat::Json);
+        let sam = output("x.sam", None).unwrap();
+        assert_eq!((sam.format, sam.promised), (OutputFormat::Native, Some("bam")));
+    }
+
+    #[test]
+    fn names_that_would_mislead_are_refused() {
+        for file in ["x.vcf.gz", "x.bam", "x.cram"] {
+            assert!(output(file, None).unwrap_err().is_invalid(), "{file}");
+            assert!(output(file, Some(OutputFormat::Native)).is_ok());
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Rows to bytes: text, json, Arrow, Parquet, and the text of the format they came from.
+//!
+//! ```text
+//! DataFrame ─► Execution ─ write ─► write_stream ─ BatchWriter (a file per format) ─► Target
+//!                  └ progress           batch by batch                     stdout, or a file that appears when it is whole
+//! ```
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `execution` | a planned query, watched while it runs |
+//! | `target` | standard output, files |
+//! | `writer` | what all writers have in common |
+//! | `text` | single values as text |
+//! | `delimited`, `table`, `columnar`, `native` | the formats |
+//! | `plan`, `describe` | plans and schemas, to be shown |
+
+mod columnar;
+mod delimited;
+mod describe;
+mod execution;
+mod native;
+mod plan;
+mod table;
+mod target;
+mod text;
+mod writer;
+
+use std::io::ErrorKind;
+use std::str::FromStr;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
+
+use crate::error::{Error, Result};
+pub use describe::describe;
+pub use execution::{Execution, Progress};
+pub use native::Native;
+pub use plan::Explained;
+use target::Finish;
+pub use target::Target;
+use writer::{BatchWriter, Failure, Out};
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OutputFormat {
+    /// For people: the first 1,000 rows, laid out in columns.
+    Table,
+    /// Comma-separated, as RFC 4180 has it.
+    Csv,
+    /// Tab-separated; a tab, line break or backslash in a cell is written `\t`, `\n`, `\r`, `\\`.
+    Tsv,
+    /// A JSON object per line.
+    Json,
+    /// Arrow IPC: the file format in files, the stream format elsewhere.
+    Arrow,
+    /// Parquet, compressed with zstd.
+    Parquet,
+    /// The text of the format the rows came from: SAM, VCF, GFF, FASTQ, BED.
+    Native,
+}
+
+impl OutputFormat {
+    /// Every format, with its name.
+    pub const ALL: [(&str, Self); 7] = [
+        ("table", Self::Table),
+        ("csv", Self::Csv),
+        ("tsv", Self::Tsv),
+        ("json", Self::Json),
+        ("arrow", Self::Arrow),
+        ("parquet", Self::Parquet),
+        ("native", Self::Native),
+    ];
+}
+
+impl FromStr for OutputFormat {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, format)| *format).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|(n, _)| *n).collect();
+            Error::invalid(format!("no output format is called {name}; there are {}", names.join(", ")))
+        })
+    }
+}
+
+/// Details of the output; [`Default`] writes header lines and limits nothing.
+#[derive(Debug, Clone)]
+pub struct WriteOptions {
+    header: bool,
+    width: Option<usize>,
+    native: Option<Native>,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self { header: true, width: None, native: None }
+    }
+}
+
+impl WriteOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether column names (or, for native text, the file's header) come first.
+    pub fn header(mut self, header: bool) -> Self {
+        self.header = header;
+        self
+    }
+
+    /// Characters of a line that a table may use: long cells are clipped, and columns that do not fit are only named.
+    pub fn width(mut self, characters: usize) -> Self {
+        self.width = Some(characters);
+        self
+    }
+
+    /// The format of [`OutputFormat::Native`].
+    pub fn native(mut self, native: Native) -> Self {
+        self.native = Some(native);
+        self
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Rows taken from the query.
+    pub rows: u64,
+    /// Whether the reader of a pipe went away before the end, which is its right (`… | head`).
+    pub cut_short: bool,
+}
+
+/// Writes all rows of `stream`.
+///
+/// A file of the target's name is replaced only at the end, when everything was written: an error, or dropping the future,
+/// leaves it as it was.
+///
+/// # Errors
+/// When the stream fails or the target cannot be written.
+pub async fn write_stream(
+    mut stream: SendableRecordBatchStream,
+    format: OutputFormat,
+    target: Target,
+    options: &WriteOptions,
+) -> Result<Written> {
+    let (name, is_file) = (target.name(), target.is_file());
+    let (out, finish) = target.open()?;
+    let out = Out::new(out);
+    let failure = out.failure();
+    let mut rows = 0;
+    let written = async {
+        let mut writer = writer(format, &stream.schema(), is_file, options, out)?;
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            rows += batch.num_rows() as u64;
+            writer.write(&batch)?;
+            if writer.is_full() {
+                break;
+            }
+            // A query that always has a batch ready would otherwise never notice that it is cancelled.
+            tokio::task::yield_now().await;
+        }
+        writer.finish()
+    };
+    let written: Result<()> = written.await;
+    conclude(written, &failure, &name, finish, rows)
+}
+
+/// Writes rows that are at hand.
+///
+/// # Errors
+/// When the target cannot be written.
+pub async fn write_batch(
+    batch: RecordBatch,
+    format: OutputFormat,
+    target: Target,
+    options: &WriteOptions,
+) -> Result<Written> {
+    let (schema, rows) = (batch.schema(), futures::stream::iter([Ok(batch)]));
+    write_stream(Box::pin(RecordBatchStreamAdapter::new(schema, rows)), format, target, options).await
+}
+
+/// Writes text that is at hand.
+///
+/// # Errors
+/// When the target cannot be written.
+pub fn write_text(text: &str, target: Target) -> Result<Written> {
+    let name = target.name();
+    let (out, finish) = target.open()?;
+    let mut out = Out::new(out);
+    let failure = out.failure();
+    let written = out.put(text.as_bytes()).and_then(|()| out.end());
+    drop(out);
+    conclude(written, &failure, &name, finish, 0)
+}
+
+/// A failure to write becomes an error that names the target, or the end of a pipe.
+fn conclude(written: Result<()>, failure: &Failure, name: &str, finish: Finish, rows: u64) -> Result<Written> {
+    match (written, failure.take()) {
+        (Ok(()), _) => {
+            finish.commit()?;
+            Ok(Written { rows, cut_short: false })
+        }
+        (Err(_), Some(e)) if e.kind() == ErrorKind::BrokenPipe => Ok(Written { rows, cut_short: true }),
+        (Err(_), Some(e)) => Err(genomicframe_core::Error::io("cannot be written").in_object(name).caused_by(e).into()),
+        (Err(e), None) => Err(e),
+    }
+}
+
+fn writer(
+    format: OutputFormat,
+    schema: &datafusion::arrow::datatypes::SchemaRef,
+    is_file: bool,
+    options: &WriteOptions,
+    out: Out,
+) -> Result<Box<dyn BatchWriter>> {
+    use delimited::{Delimited, Style};
+    let header = options.header;
+    Ok(match format {
+        OutputFormat::Table => Box::new(table::Table::new(schema, header, options.width, out)),
+        OutputFormat::Csv => Box::new(Delimited::new(Style::Csv, schema, header, out)?),
+        OutputFormat::Tsv => Box::new(Delimited::new(Style::Tsv, schema, header, out)?),
+        OutputFormat::Json => Box::new(columnar::Json::new(out)),
+        OutputFormat::Arrow if is_file => Box::new(columnar::IpcFile::new(schema, out)?),
+        OutputFormat::Arrow => Box::new(columnar::IpcStream::new(schema, out)?),
+        OutputFormat::Parquet => Box::new(columnar::Parquet::new(schema, out)?),
+        OutputFormat::Native => match &options.native {
+            Some(native) => Box::new(native::NativeText::new(native.clone(), header, out)?),
+            None => return Err(Error::invalid("the rows' own format is not known, so they cannot be written in it")),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::error::DataFusionError;
+
+    use super::*;
+    use crate::output::text::tests::every_kind;
+
+    #[tokio::test]
+    async fn a_stream_that_fails_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, format) in OutputFormat::ALL.into_iter().filter(|(_, f)| *f != OutputFormat::Native) {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "old").unwrap();
+            let batches = [Ok(every_kind()), Err(DataFusionError::Execution("broken".into()))];
+            let stream = RecordBatchStreamAdapter::new(every_kind().schema(), futures::stream::iter(batches));
+            let target = Target::File(path.clone());
+            let failed = write_stream(Box::pin(stream), format, target, &WriteOptions::new()).await;
+            assert!(failed.unwrap_err().to_string().contains("broken"));
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), OutputFormat::ALL.len() - 1);
+    }
+
+    /// Takes one write, then fails.
+    struct Failing(bool, ErrorKind);
+
+    impl std::io::Write for Failing {
+        fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+            if std::mem::replace(&mut self.0, true) { Err(self.1.into()) } else { Ok(buf.len()) }
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_went_away_is_no_error_and_a_full_disk_is() {
+        for (name, format) in OutputFormat::ALL.into_iter().filter(|(_, f)| *f != OutputFormat::Native) {
+            let write = |kind| {
+                let target = Target::Writer(Box::new(Failing(format == OutputFormat::Table, kind)));
+                write_batch_twice(format, target)
+            };
+            assert!(write(ErrorKind::BrokenPipe).await.unwrap().cut_short, "{name}");
+            let full = write(ErrorKind::StorageFull).await.unwrap_err();
+            assert!(full.to_string().starts_with("output: cannot be written"), "{name}: {full}");
+        }
+    }
+
+    async fn write_batch_twice(format: OutputFormat, target: Target) -> Result<Written> {
+        let batches = [Ok(every_kind()), Ok(every_kind())];
+        let stream = RecordBatchStreamAdapter::new(every_kind().schema(), futures::stream::iter(batches));
+        write_stream(Box::pin(stream), format, target, &WriteOptions::new()).await
+    }
+}

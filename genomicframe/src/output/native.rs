@@ -1,0 +1,109 @@
+//! Rows as the text of the format they were read from: SAM, VCF, GFF, FASTQ, BED.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::dataframe::DataFrame;
+use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::LogicalPlan;
+use genomicframe_core::formats;
+use genomicframe_core::scan::{Dataset, Format, FormatId};
+
+use super::writer::{BatchWriter, Out};
+use crate::error::{Error, Result};
+use crate::scan::GenomicTable;
+
+/// The format of a query's rows, and the header that belongs before them.
+#[derive(Debug, Clone)]
+pub struct Native {
+    format: &'static dyn Format,
+    datasets: Vec<Arc<dyn Dataset>>,
+}
+
+impl Native {
+    /// The format of the one table that `frame` reads.
+    ///
+    /// # Errors
+    /// When it reads no genomic file, or more than one table.
+    pub fn of(frame: &DataFrame) -> Result<Self> {
+        let mut found: Vec<Self> = Vec::new();
+        frame.logical_plan().apply(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Ok(provider) = source_as_provider(&scan.source)
+                && let Some(table) = (&*provider as &dyn Any).downcast_ref::<GenomicTable>()
+                && let Some(format) = formats::by_id(table.format().0)
+            {
+                found.push(Self { format, datasets: table.datasets().cloned().collect() });
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        match (found.pop(), found.is_empty()) {
+            (Some(native), true) => Ok(native),
+            (None, _) => {
+                Err(Error::invalid("the rows are not those of a genomic file, so they have no text of its format"))
+            }
+            (Some(_), false) => Err(Error::invalid("rows of several tables have no text of one format")),
+        }
+    }
+
+    /// The format.
+    pub fn format(&self) -> FormatId {
+        self.format.id()
+    }
+
+    /// `frame` without the columns that the text does not need, so that they are not read.
+    ///
+    /// # Errors
+    /// When the query cannot be planned.
+    pub fn project(&self, frame: DataFrame) -> Result<DataFrame> {
+        let columns = frame.schema().columns().into_iter().filter(|c| self.format.encodes(&c.name));
+        let columns: Vec<_> = columns.map(datafusion::logical_expr::Expr::Column).collect();
+        Ok(if columns.is_empty() { frame } else { frame.select(columns)? })
+    }
+
+    /// The header of all files, which must be the same.
+    fn header(&self) -> Result<&str> {
+        let mut headers = self.datasets.iter().map(|d| d.header_text().unwrap_or_default());
+        let first = headers.next().unwrap_or_default();
+        if headers.any(|h| h != first) {
+            let e =
+                genomicframe_core::Error::invalid("the files have different headers, so their rows cannot share one");
+            return Err(e.hint("write them one by one, or without a header").into());
+        }
+        Ok(first)
+    }
+}
+
+/// Writes native text.
+pub(super) struct NativeText {
+    native: Native,
+    out: Out,
+    buffer: Vec<u8>,
+}
+
+impl NativeText {
+    pub(super) fn new(native: Native, header: bool, mut out: Out) -> Result<Self> {
+        if header {
+            let text = native.header()?;
+            out.put(text.as_bytes())?;
+            if !text.is_empty() && !text.ends_with('\n') {
+                out.put(b"\n")?;
+            }
+        }
+        Ok(Self { native, out, buffer: Vec::new() })
+    }
+}
+
+impl BatchWriter for NativeText {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.buffer.clear();
+        self.native.format.encode(batch, &mut self.buffer)?;
+        self.out.put(&self.buffer)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.out.end()
+    }
+}

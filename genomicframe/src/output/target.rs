@@ -1,0 +1,204 @@
+//! Where output goes. A file gets its name only when it is whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+
+/// Where rows are written.
+pub enum Target {
+    /// Standard output.
+    Stdout,
+    /// A file, replaced only when everything was written: until then the rows go to a temporary file beside it, which is
+    /// removed when writing fails or is dropped. A pipe or device is written to directly.
+    File(PathBuf),
+    /// Anything else that takes bytes.
+    Writer(Box<dyn Write + Send>),
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("Stdout"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Writer(_) => f.write_str("Writer"),
+        }
+    }
+}
+
+/// Bytes collected before they are handed to the system.
+const BUFFER: usize = 1 << 18;
+
+impl Target {
+    /// Opens it for writing.
+    pub(super) fn open(self) -> Result<(Box<dyn Write + Send>, Finish)> {
+        match self {
+            Self::Stdout => Ok((Box::new(BufWriter::with_capacity(BUFFER, io::stdout())), Finish::Nothing)),
+            Self::Writer(writer) => Ok((writer, Finish::Nothing)),
+            Self::File(path) => {
+                // A link stays a link: what it points to is replaced.
+                let path = fs::canonicalize(&path).unwrap_or(path);
+                let (file, finish) = match fs::metadata(&path) {
+                    Ok(meta) if meta.is_dir() => {
+                        let e = genomicframe_core::Error::invalid("is a folder; name a file in it");
+                        return Err(e.in_object(path.display()).into());
+                    }
+                    Ok(meta) if !meta.is_file() => (OpenOptions::new().write(true).open(&path), Finish::Nothing),
+                    _ => match Temporary::beside(&path) {
+                        Ok((file, temporary)) => (Ok(file), Finish::Rename(temporary)),
+                        Err(e) => (Err(e), Finish::Nothing),
+                    },
+                };
+                let file = file.map_err(|e| cannot(&path, e))?;
+                Ok((Box::new(BufWriter::with_capacity(BUFFER, file)), finish))
+            }
+        }
+    }
+
+    /// Whether output goes to a place of its own, so that formats which need no stream may be written.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
+    /// What messages call it.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Stdout => "standard output".into(),
+            Self::File(path) => path.display().to_string(),
+            Self::Writer(_) => "output".into(),
+        }
+    }
+}
+
+fn cannot(path: &Path, e: io::Error) -> Error {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).is_none_or(Path::is_dir);
+    let what = if folder { "cannot be written" } else { "cannot be written, its folder does not exist" };
+    genomicframe_core::Error::io(what).in_object(path.display()).caused_by(e).into()
+}
+
+/// What makes written bytes the output.
+#[derive(Debug)]
+pub(super) enum Finish {
+    /// They are it already.
+    Nothing,
+    /// The temporary file takes the final name.
+    Rename(Temporary),
+}
+
+impl Finish {
+    pub(super) fn commit(self) -> Result<()> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Rename(temporary) => {
+                let last = temporary.last.clone();
+                temporary.rename().map_err(|e| cannot(&last, e))
+            }
+        }
+    }
+}
+
+/// A file that goes away unless it is renamed.
+#[derive(Debug)]
+pub(super) struct Temporary {
+    path: PathBuf,
+    last: PathBuf,
+    renamed: bool,
+}
+
+impl Temporary {
+    fn beside(last: &Path) -> io::Result<(File, Self)> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = last.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
+        loop {
+            let mut hidden = std::ffi::OsString::from(".");
+            hidden.push(name);
+            hidden.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+            let path = last.with_file_name(hidden);
+            match File::create_new(&path) {
+                Ok(file) => return Ok((file, Self { path, last: last.to_owned(), renamed: false })),
+                // Left by a killed process that had this one's id.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn rename(mut self) -> io::Result<()> {
+        fs::rename(&self.path, &self.last)?;
+        self.renamed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // Nothing is left to tell about a file that cannot be removed either.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = entries.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_appears_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.tsv");
+        fs::write(&path, "old").unwrap();
+
+        let (mut out, finish) = Target::File(path.clone()).open().unwrap();
+        out.write_all(b"half").unwrap();
+        out.flush().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(files(folder.path()).len(), 2);
+        drop((out, finish));
+        assert_eq!((files(folder.path()), fs::read_to_string(&path).unwrap()), (vec!["x.tsv".into()], "old".into()));
+
+        let (mut out, finish) = Target::File(path.clone()).open().unwrap();
+        out.write_all(b"new").unwrap();
+        drop(out);
+        finish.commit().unwrap();
+        assert_eq!((files(folder.path()), fs::read_to_string(&path).unwrap()), (vec!["x.tsv".into()], "new".into()));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_and_devices_stay_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let (mut out, finish) = Target::File(link.clone()).open().unwrap();
+        out.write_all(b"new").unwrap();
+        drop(out);
+        finish.commit().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&real).unwrap(), "new");
+
+        let (out, finish) = Target::File("/dev/null".into()).open().unwrap();
+        drop(out);
+        finish.commit().unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = |path: &Path| Target::File(path.to_owned()).open().err().unwrap().to_string();
+        assert!(error(folder.path()).ends_with("is a folder; name a file in it"));
+        let missing = error(&folder.path().join("no/x.tsv"));
+        assert!(missing.contains("no/x.tsv: cannot be written, its folder does not exist"), "{missing}");
+    }
+}
