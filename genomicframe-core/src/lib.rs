@@ -18,6 +18,8 @@ pub mod index;
 pub mod io;
 pub mod scan;
 pub mod schema;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod text;
 
 pub use error::{Error, Offset, Result};

@@ -13,6 +13,7 @@ use object_store::ObjectStore;
 use url::Url;
 
 use crate::error::Result;
+use crate::functions;
 use crate::scan::{Access, GenomicTable, LazyStores, ReadOptions};
 use crate::sql;
 use crate::warnings::WarningLog;
@@ -102,7 +103,12 @@ impl GenomicContextBuilder {
             let factory = sql::GenomicTableFactory { access: access.clone() };
             builder = builder.with_table_factory(format.id().0.to_ascii_uppercase(), Arc::new(factory));
         }
-        let session = SessionContext::new_with_state(builder.build()).enable_url_table();
+        let mut state = builder.build();
+        // Registering fails only for a name of another kind of function, which a test would show.
+        if let Err(e) = functions::register(&mut state) {
+            tracing::error!("genomic functions are missing: {e}");
+        }
+        let session = SessionContext::new_with_state(state).enable_url_table();
         GenomicContext { session, access }
     }
 }

@@ -1,6 +1,7 @@
 //! The one error type of the crate.
 
 use std::fmt;
+use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
 
@@ -16,8 +17,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(e.is_not_found());
 /// assert_eq!(e.to_string(), "no/such/file.bam: no such file");
 /// ```
-#[derive(Debug)]
-pub struct Error(Box<Inner>);
+#[derive(Debug, Clone)]
+pub struct Error(Arc<Inner>);
 
 #[derive(Debug)]
 enum Inner {
@@ -84,10 +85,16 @@ fn find_core(e: &DataFusionError) -> Option<&genomicframe_core::Error> {
         if let Some(core) = e.downcast_ref::<genomicframe_core::Error>() {
             return Some(core);
         }
-        if let Some(DataFusionError::External(inner)) = e.downcast_ref::<DataFusionError>()
-            && let Some(core) = inner.downcast_ref::<genomicframe_core::Error>()
-        {
-            return Some(core);
+        if let Some(shared) = e.downcast_ref::<Error>() {
+            return shared.core();
+        }
+        if let Some(DataFusionError::External(inner)) = e.downcast_ref::<DataFusionError>() {
+            if let Some(core) = inner.downcast_ref::<genomicframe_core::Error>() {
+                return Some(core);
+            }
+            if let Some(shared) = inner.downcast_ref::<Error>() {
+                return shared.core();
+            }
         }
         source = e.source();
     }
@@ -116,13 +123,13 @@ impl std::error::Error for Error {
 
 impl From<genomicframe_core::Error> for Error {
     fn from(e: genomicframe_core::Error) -> Self {
-        Self(Box::new(Inner::Core(e)))
+        Self(Arc::new(Inner::Core(e)))
     }
 }
 
 impl From<DataFusionError> for Error {
     fn from(e: DataFusionError) -> Self {
-        Self(Box::new(Inner::Query(e)))
+        Self(Arc::new(Inner::Query(e)))
     }
 }
 
@@ -134,9 +141,10 @@ impl From<datafusion::arrow::error::ArrowError> for Error {
 
 impl From<Error> for DataFusionError {
     fn from(e: Error) -> Self {
-        match *e.0 {
-            Inner::Core(e) => Self::External(Box::new(e)),
-            Inner::Query(e) => e,
+        match Arc::try_unwrap(e.0) {
+            Ok(Inner::Core(e)) => Self::External(Box::new(e)),
+            Ok(Inner::Query(e)) => e,
+            Err(shared) => Self::External(Box::new(Error(shared))),
         }
     }
 }

@@ -224,9 +224,9 @@ def make_decorate():
             if n % 15 == 10:
                 tags.append("XH:H:" + r.choice(("1AE301", "00FF", "DEADBEEF")))
             if n % 9 == 0:
-                tags.append("cm:i:%d" % r.randint(1, 400))
+                tags.append("CM:i:%d" % r.randint(1, 400))
             if n % 9 in (1, 0) and r.random() < 0.6:
-                tags.append("CM:f:" + r.choice(("0.25", "1.5", "12.75", "-3")))
+                tags.append("cm:f:" + r.choice(("0.25", "1.5", "12.75", "-3")))
             lims = (("c", -128, 127), ("C", 0, 255), ("s", -32768, 32767), ("S", 0, 65535), ("i", -2 ** 31, 2 ** 31 - 1),
                     ("I", 0, 2 ** 32 - 1))
             k = n % 60

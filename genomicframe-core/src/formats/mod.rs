@@ -1,13 +1,17 @@
 //! The file formats: a folder each, a line each in [`ALL`].
 
 pub mod bam;
+pub mod bed;
+pub mod fastq;
+pub mod gff;
+pub mod vcf;
 
 use crate::error::{Error, Result};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{Format, OpenOptions, StreamFile};
 
 /// Every format. Table functions, `STORED AS`, the command line and the conformance tests loop over it.
-pub static ALL: &[&dyn Format] = &[&bam::Bam];
+pub static ALL: &[&dyn Format] = &[&bam::Bam, &vcf::Vcf, &gff::Gff, &fastq::Fastq, &bed::Bed];
 
 /// The format called `id`.
 pub fn by_id(id: &str) -> Option<&'static dyn Format> {

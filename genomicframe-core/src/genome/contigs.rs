@@ -71,8 +71,8 @@ impl Contigs {
 
     /// `regions` with this file's own contig names, and the names that were replaced by an alias.
     ///
-    /// Names this file does not have at all stay as they are; nothing overlaps them.
-    pub fn localize(&self, regions: &RegionSet) -> (RegionSet, Vec<(String, String)>) {
+    /// Names that are not listed get both spellings: a list may be incomplete.
+    fn localize(&self, regions: &RegionSet) -> (RegionSet, Vec<(String, String)>) {
         let mut replaced = Vec::new();
         for (contig, _) in regions.iter() {
             if self.get(contig).is_none()
@@ -81,9 +81,10 @@ impl Contigs {
                 replaced.push((contig.to_owned(), own.to_owned()));
             }
         }
-        let own = |name: &str| {
-            let alias = replaced.iter().find(|(from, _)| from == name);
-            Some(alias.map_or(name, |(_, to)| to.as_str()).to_owned())
+        let own = |name: &str| match replaced.iter().find(|(from, _)| from == name) {
+            Some((_, to)) => vec![to.clone()],
+            None if self.get(name).is_some() => vec![name.to_owned()],
+            None => both_spellings(name),
         };
         (regions.rename(own), replaced)
     }
@@ -97,6 +98,19 @@ impl<'a> FromIterator<&'a str> for Contigs {
         }
         out
     }
+}
+
+/// `regions` with the contig names of the file whose list is `contigs`, and the names that were replaced by an alias
+/// (`chr1` for `1`). Without a list both spellings belong.
+pub fn resolve_names(regions: &RegionSet, contigs: Option<&Contigs>) -> (RegionSet, Vec<(String, String)>) {
+    match contigs {
+        Some(contigs) => contigs.localize(regions),
+        None => (regions.rename(both_spellings), Vec::new()),
+    }
+}
+
+fn both_spellings(name: &str) -> Vec<String> {
+    std::iter::once(name.to_owned()).chain(alias(name)).collect()
 }
 
 /// The other common spelling of a contig's name: UCSC's `chr1`, `chrM` against Ensembl's `1`, `MT`.

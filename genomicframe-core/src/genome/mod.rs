@@ -9,7 +9,7 @@ mod position;
 mod region;
 mod region_set;
 
-pub use contigs::{Contig, Contigs, alias};
+pub use contigs::{Contig, Contigs, alias, resolve_names};
 pub use interval::Interval;
 pub use position::Position;
 pub use region::Region;

@@ -82,23 +82,14 @@ impl RegionSet {
         out
     }
 
-    /// The same set under both spellings of each contig (`chr1` and `1`): for files that do not say which they use.
-    pub fn with_aliases(&self) -> Self {
-        let spellings = |contig: &str| [Some(contig.to_owned()), super::alias(contig)].into_iter().flatten();
-        let regions = self.iter().flat_map(|(contig, intervals)| {
-            spellings(contig)
-                .flat_map(|c| intervals.iter().map(move |i| Region::new(c.clone(), *i)).collect::<Vec<_>>())
+    /// The same set with other contig names: each becomes those that `names` gives for it.
+    pub(super) fn rename(&self, names: impl Fn(&str) -> Vec<String>) -> Self {
+        let mut out = Self::default();
+        let renamed = self.iter().flat_map(|(contig, intervals)| {
+            let named = |c: String| intervals.iter().map(move |i| Region::new(c.clone(), *i));
+            names(contig).into_iter().flat_map(named)
         });
-        let mut out: Self = regions.collect();
-        out.unplaced = self.unplaced;
-        out
-    }
-
-    /// The same set with other contig names; those that map to `None` are left out.
-    pub fn rename(&self, name: impl Fn(&str) -> Option<String>) -> Self {
-        let regions = self.iter().filter_map(|(contig, intervals)| Some((name(contig)?, intervals)));
-        let mut out: Self =
-            regions.flat_map(|(c, intervals)| intervals.iter().map(move |i| Region::new(c.clone(), *i))).collect();
+        out.extend(renamed);
         out.unplaced = self.unplaced;
         out
     }
@@ -114,14 +105,21 @@ impl FromIterator<Region> for RegionSet {
     /// The region `*` stands for unplaced reads.
     fn from_iter<T: IntoIterator<Item = Region>>(regions: T) -> Self {
         let mut out = Self::default();
+        out.extend(regions);
+        out
+    }
+}
+
+impl Extend<Region> for RegionSet {
+    fn extend<T: IntoIterator<Item = Region>>(&mut self, regions: T) {
         for region in regions {
             if region.contig() == Region::UNPLACED {
-                out.unplaced = true;
+                self.unplaced = true;
             } else {
-                out.contigs.entry(region.contig().to_owned()).or_default().push(region.interval());
+                self.contigs.entry(region.contig().to_owned()).or_default().push(region.interval());
             }
         }
-        for intervals in out.contigs.values_mut() {
+        for intervals in self.contigs.values_mut() {
             intervals.sort_unstable();
             let mut merged: Vec<Interval> = Vec::with_capacity(intervals.len());
             for next in intervals.drain(..) {
@@ -135,7 +133,6 @@ impl FromIterator<Region> for RegionSet {
             }
             *intervals = merged;
         }
-        out
     }
 }
 

@@ -27,6 +27,10 @@ pub trait Fields {
     fn text(&self, field: usize) -> Result<Option<&[u8]>>;
     /// Contig, first and last position (1-based); `None` for a record without a place.
     fn span(&self) -> Result<Option<(&[u8], i64, i64)>>;
+    /// Whether it has no contig.
+    fn is_unplaced(&self) -> bool {
+        false
+    }
 }
 
 /// A condition bound to a format's fields.
@@ -148,7 +152,7 @@ fn evaluate(node: &Node, fields: &impl Fields) -> Result<Option<bool>> {
             Some((contig, start, end)) => {
                 std::str::from_utf8(contig).is_ok_and(|contig| regions.overlaps(contig, start, end))
             }
-            None => false,
+            None => regions.has_unplaced() && fields.is_unplaced(),
         }),
     })
 }

@@ -76,7 +76,7 @@ pub trait Format: fmt::Debug + Send + Sync {
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>>;
 
-    /// Appends rows as the format's text, a line (or, for FASTQ, four) per row; the header is [`Dataset::header_text`].
+    /// Appends rows as the format's text, a line (or, for FASTQ, four) per row; the header is [`Dataset::encode_header`].
     ///
     /// # Errors
     /// When a column is missing that the text needs, or the format has no text form.
@@ -85,7 +85,7 @@ pub trait Format: fmt::Debug + Send + Sync {
         Err(Error::unsupported(format!("{} cannot be written as text", self.id())))
     }
 
-    /// Whether `encode` looks at this column of the schema, so that the others need not be read.
+    /// Whether `encode` needs this column where it is given the whole schema, so that the others need not be read.
     fn encodes(&self, column: &str) -> bool {
         let _ = column;
         true
@@ -100,17 +100,22 @@ pub trait Dataset: fmt::Debug + Send + Sync {
     /// Its columns, with their meaning as field metadata ([`crate::schema`]).
     fn schema(&self) -> SchemaRef;
 
-    /// Every contig that a record can lie on; `None` while that is not known for certain.
+    /// The contigs that the header or the index names.
     fn contigs(&self) -> Option<&Contigs>;
+
+    /// Whether no record can lie on a contig that [`Dataset::contigs`] lacks.
+    fn names_every_contig(&self) -> bool {
+        self.contigs().is_some()
+    }
 
     /// The one sample it holds (the read groups' `SM`, a VCF's only sample), where there is just one.
     fn sample(&self) -> Option<String> {
         None
     }
 
-    /// The header as it stands in front of the rows of [`Format::encode`], each line ended; `None` for formats without one.
-    fn header_text(&self) -> Option<&str> {
-        None
+    /// Appends the header that belongs before the rows of [`Format::encode`], each line ended; formats without one do nothing.
+    fn encode_header(&self, out: &mut Vec<u8>) {
+        let _ = out;
     }
 
     /// Which columns hold a record's span; `None` for formats without a genome (FASTQ).

@@ -24,10 +24,11 @@ pub fn narrow(conditions: &[Condition], columns: SpanColumns, contigs: Option<&C
     let mut out = Vec::new();
     for b in &boxes {
         let Some(span) = b.interval() else { continue };
+        let span = if columns.zero_based { beside(span) } else { span };
         match &b.contigs {
             Some(names) => out.extend(names.iter().map(|n| Region::new(n.clone(), span))),
             // Bounds on no known contig confine nothing that can be named; no bounds at all confine nothing.
-            None if span == Interval::ALL => return None,
+            None if b.interval() == Some(Interval::ALL) => return None,
             None => out.extend(contigs?.iter().map(|c| Region::new(c.name.clone(), span))),
         }
     }
@@ -36,6 +37,12 @@ pub fn narrow(conditions: &[Condition], columns: SpanColumns, contigs: Option<&C
         regions.add_unplaced();
     }
     Some(regions)
+}
+
+/// A zero-length record, which only 0-based formats have, lies between two bases: it overlaps what holds both of them.
+fn beside(span: Interval) -> Interval {
+    let (start, end) = (span.start().get().saturating_sub(1), span.end().get().saturating_add(1));
+    Interval::new(start.max(0), end).unwrap_or(span)
 }
 
 /// A conjunction of bounds: contig among names, start and end (1-based) within limits.
@@ -263,7 +270,7 @@ mod tests {
     fn bed_starts_are_zero_based() {
         assert_eq!(
             shown(&[on("chrom", "chr1"), num("start", Op::Ge, 99), num("end", Op::Le, 200)], BED),
-            "chr1:100-200"
+            "chr1:99-201"
         );
     }
 }

@@ -18,12 +18,24 @@ pub struct ObjectId(pub u32);
 /// How a segment's bytes become a decoder's input, and where its records end: with the first one that *starts* at or after `stop`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Framing {
-    /// As they are. `mid_line`: `start` may lie within a line, which belongs to the segment before.
-    Raw { start: u64, stop: u64, mid_line: bool },
+    /// As they are.
+    Raw {
+        /// Offset of the first byte.
+        start: u64,
+        /// Offset from which records belong to the next segment.
+        stop: u64,
+        /// Whether `start` may lie within a line, which belongs to the segment before.
+        mid_line: bool,
+    },
     /// A gzip file of one or several members, always whole.
     Gzip,
-    /// BGZF blocks; the first record is at `start`.
-    Bgzf { start: VirtualOffset, stop: VirtualOffset },
+    /// BGZF blocks.
+    Bgzf {
+        /// The first record's start.
+        start: VirtualOffset,
+        /// Where records belong to the next segment.
+        stop: VirtualOffset,
+    },
 }
 
 /// A stretch of one object, read in order.

@@ -28,7 +28,14 @@ pub enum Condition {
     /// A column has no value.
     IsNull(String),
     /// `column & mask = value`.
-    Bits { column: String, mask: i64, value: i64 },
+    Bits {
+        /// The integer column.
+        column: String,
+        /// The bits that count.
+        mask: i64,
+        /// What they must be.
+        value: i64,
+    },
     /// The record's span overlaps the set. Never null: a record without a place overlaps nothing.
     Overlaps(Arc<RegionSet>),
     /// Something only the caller can evaluate.

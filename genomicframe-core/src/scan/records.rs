@@ -194,6 +194,10 @@ impl<R: Rows> Decoder for RecordDecoder<R> {
                 Ok(None) => return Ok(Step::More),
                 Err(e) => return Err(self.explain(e)),
             };
+            if len > self.longest {
+                let e = Error::limit(format!("a record of {len} bytes, more than the limit of {}", self.longest));
+                return Err(self.explain(e));
+            }
             let record = &self.buffer[self.used..self.used + len];
             let kept = match self.rows.append(record, &mut self.counts.warnings) {
                 Ok(kept) => kept,

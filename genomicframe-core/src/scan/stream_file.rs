@@ -7,7 +7,7 @@ use super::{Framing, Head, IndexChoice, IndexUse, ObjectId, OpenOptions, Partiti
 use super::{ScanRequest, Segment, SpanFilter, Statistics};
 use crate::bgzf::{EOF_BLOCK, MAX_BLOCK, VirtualOffset, is_bgzf, is_gzip};
 use crate::error::{Error, Offset, Result};
-use crate::genome::{Contigs, RegionSet};
+use crate::genome::{Contigs, RegionSet, resolve_names};
 use crate::index::{BinningIndex, Chunk};
 use crate::io::{Location, ObjectIo, ObjectMeta};
 
@@ -388,8 +388,7 @@ async fn ends_whole(io: &dyn ObjectIo, meta: &ObjectMeta) -> Result<bool> {
 }
 
 fn localize(regions: &RegionSet, contigs: Option<&Contigs>, at: &Location, warnings: &mut Vec<String>) -> RegionSet {
-    let Some(contigs) = contigs else { return regions.with_aliases() };
-    let (own, replaced) = contigs.localize(regions);
+    let (own, replaced) = resolve_names(regions, contigs);
     for (asked, own) in replaced {
         warnings.push(format!("{at}: contig {asked} is read as {own}"));
     }

@@ -39,3 +39,72 @@ pub(crate) fn utf8<'a>(bytes: &'a [u8], field: &str) -> Result<&'a str> {
         }
     }
 }
+
+/// Where the fields of a line lie; one is reused from line to line.
+#[derive(Debug, Default)]
+pub(crate) struct Cells(Vec<(usize, usize)>);
+
+impl Cells {
+    /// Cuts `line` at tabs and returns the number of its fields; only the first `most` are kept.
+    pub(crate) fn cut(&mut self, line: &[u8], most: usize) -> usize {
+        self.0.clear();
+        let mut start = 0;
+        for tab in memchr::memchr_iter(b'\t', line) {
+            if self.0.len() == most {
+                return most + 1 + memchr::memchr_iter(b'\t', &line[start..]).count();
+            }
+            self.0.push((start, tab));
+            start = tab + 1;
+        }
+        if self.0.len() == most {
+            return most + 1;
+        }
+        self.0.push((start, line.len()));
+        self.0.len()
+    }
+
+    /// The same with runs of blanks in place of tabs.
+    pub(crate) fn cut_at_blanks(&mut self, line: &[u8], most: usize) -> usize {
+        self.0.clear();
+        let mut count = 0;
+        let mut at = 0;
+        while let Some(skipped) = line[at..].iter().position(|b| *b != b' ') {
+            let start = at + skipped;
+            at = memchr::memchr(b' ', &line[start..]).map_or(line.len(), |n| start + n);
+            count += 1;
+            if count <= most {
+                self.0.push((start, at));
+            }
+        }
+        count
+    }
+
+    /// Field `i` of the line that was cut last; empty when it has no such field.
+    pub(crate) fn get<'a>(&self, line: &'a [u8], i: usize) -> &'a [u8] {
+        self.0.get(i).and_then(|(start, end)| line.get(*start..*end)).unwrap_or_default()
+    }
+}
+
+/// `None` for `.`, the missing value of many text formats.
+pub(crate) fn present(bytes: &[u8]) -> Option<&[u8]> {
+    (bytes != b".").then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_beyond_those_kept_are_counted() {
+        let mut cells = Cells::default();
+        for (line, most, n) in [("", 3, 1), ("a", 3, 1), ("a\tb\tc", 3, 3), ("a\tb\tc\t", 3, 4), ("a\tb\t\t\t\t", 2, 6)]
+        {
+            assert_eq!(cells.cut(line.as_bytes(), most), n, "{line:?}");
+            assert!(cells.0.len() <= most);
+        }
+        assert_eq!(cells.get(b"a\tb\t\t\t\t", 1), b"b");
+        assert_eq!(cells.get(b"a\tb\t\t\t\t", 2), b"");
+        assert_eq!(cells.cut_at_blanks(b" chr1  0 10 ", 3), 3);
+        assert_eq!(cells.get(b" chr1  0 10 ", 2), b"10");
+    }
+}

@@ -1,5 +1,9 @@
-//! What the text formats share: lines, fields, numbers.
+//! What the text formats share: lines, fields, numbers, columns, and tables of spans.
 
+pub(crate) mod columns;
 pub(crate) mod fields;
+pub(crate) mod filter;
 pub(crate) mod lines;
 pub(crate) mod numbers;
+pub(crate) mod sample;
+pub(crate) mod spans;

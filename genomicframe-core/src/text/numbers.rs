@@ -100,6 +100,13 @@ pub(crate) fn write_g(x: f32, out: &mut Vec<u8>) {
     out.extend(text.bytes());
 }
 
+/// Appends the shortest text that reads back as `x`, with an exponent where it would be mostly zeros.
+pub(crate) fn put_double(x: f64, out: &mut Vec<u8>) {
+    let plain = x == 0.0 || (1e-4..1e16).contains(&x.abs());
+    let text = if plain { x.to_string() } else { format!("{x:e}") };
+    out.extend_from_slice(text.as_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,5 +140,20 @@ mod tests {
         let mut out = Vec::new();
         write_int(i64::MIN, &mut out);
         assert_eq!(out, b"-9223372036854775808");
+    }
+
+    #[test]
+    fn written_floats_read_back() {
+        for (x, text) in [(0.0, "0"), (-0.0, "-0"), (5.0, "5"), (0.5, "0.5"), (-6.4e-6, "-6.4e-6"), (1e300, "1e300")] {
+            let mut out = Vec::new();
+            put_double(x, &mut out);
+            assert_eq!(out, text.as_bytes());
+            assert_eq!(double(&out, "x").unwrap().to_bits(), x.to_bits());
+        }
+        for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut out = Vec::new();
+            put_double(x, &mut out);
+            assert_eq!(double(&out, "x").unwrap().to_bits(), x.to_bits());
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator, expr::InList};
-use genomicframe_core::genome::{Contigs, Region, RegionSet};
+use genomicframe_core::genome::{Contigs, Region, RegionSet, resolve_names};
 use genomicframe_core::scan::{Condition, Literal, Op, SpanColumns};
 
 /// A table's columns as conditions see them.
@@ -101,17 +101,9 @@ impl Translator<'_> {
             _ => None,
         });
         let regions: RegionSet = regions.collect::<Option<Vec<_>>>()?.into_iter().collect();
-        let overlaps = Condition::Overlaps(Arc::new(self.own(&regions)));
+        let overlaps = Condition::Overlaps(Arc::new(resolve_names(&regions, self.contigs).0));
         // Without an end the function looks at the start alone: narrower than an overlap, which still confines it.
         Some(if whole { overlaps } else { Condition::And(vec![overlaps, Condition::Unknown]) })
-    }
-
-    /// The regions with this file's contig names; where they are not known, with both spellings.
-    fn own(&self, regions: &RegionSet) -> RegionSet {
-        match self.contigs {
-            Some(contigs) => contigs.localize(regions).0,
-            None => regions.with_aliases(),
-        }
     }
 }
 

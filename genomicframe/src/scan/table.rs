@@ -16,7 +16,7 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use genomicframe_core::genome::{Region, RegionSet};
+use genomicframe_core::genome::{Region, RegionSet, resolve_names};
 use genomicframe_core::scan::{
     Condition, Dataset, FormatId, Precision, Predicate, Pushdown, ScanPlan, ScanRequest, narrow,
 };
@@ -78,7 +78,7 @@ impl GenomicTable {
             TableFile { file: f, values }
         });
         let files = files.collect();
-        let schema = TableSchema::new(columns, extra);
+        let schema = TableSchema::builder(columns).with_table_partition_cols(extra).build();
         let regions = (!options.regions.is_empty()).then(|| options.regions.clone());
         Ok(Self { access, files, schema, regions })
     }
@@ -148,7 +148,8 @@ impl GenomicTable {
         let mut conditions: Vec<Condition> = scan.filters.iter().map(|f| translator.condition(f)).collect();
         let asked = self.regions.as_ref().map(|texts| regions(texts, dataset)).transpose()?;
         conditions.extend(asked.map(|set| Condition::Overlaps(Arc::new(set))));
-        let narrowed = span.and_then(|span| narrow(&conditions, span, dataset.contigs()));
+        let contigs = dataset.contigs().filter(|_| dataset.names_every_contig());
+        let narrowed = span.and_then(|span| narrow(&conditions, span, contigs));
         conditions.retain(|c| dataset.pushdown(c) == Pushdown::Exact);
         let schema = dataset.schema();
         let names = scan.columns.iter().filter_map(|i| self.schema.file_schema().fields().get(*i));
@@ -207,10 +208,7 @@ fn regions(texts: &[String], dataset: &dyn Dataset) -> Result<RegionSet> {
     }
     let known = |name: &str| dataset.contigs().is_some_and(|c| c.get(name).is_some());
     let parsed = texts.iter().map(|t| Region::parse(t, known)).collect::<genomicframe_core::Result<RegionSet>>()?;
-    Ok(match dataset.contigs() {
-        Some(contigs) => contigs.localize(&parsed).0,
-        None => parsed.with_aliases(),
-    })
+    Ok(resolve_names(&parsed, dataset.contigs()).0)
 }
 
 /// Columns of all files by name; a name must have one type.

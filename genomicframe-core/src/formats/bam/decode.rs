@@ -135,6 +135,10 @@ impl Fields for RawFields<'_> {
         })
     }
 
+    fn is_unplaced(&self) -> bool {
+        self.record.contig().is_none()
+    }
+
     fn span(&self) -> Result<Option<(&[u8], i64, i64)>> {
         let contig = self.record.contig().and_then(|id| self.header.contigs.name(id));
         let (Some(contig), Some(start)) = (contig, self.record.pos()) else { return Ok(None) };
@@ -326,7 +330,7 @@ impl Builder {
             Column::Mapq => Self::Mapq(UInt8Builder::new()),
             Column::Tlen => Self::Tlen(Int32Builder::new()),
             Column::Pos | Column::End | Column::Pnext => Self::Int(column, Int64Builder::new()),
-            Column::Tags => Self::Tags(MapBuilder::new(None, StringViewBuilder::new(), StringViewBuilder::new())),
+            Column::Tags => Self::Tags(crate::text::columns::map_builder()),
             Column::Tag(key, of) => {
                 let i = wanted.len();
                 wanted.push((key, of));

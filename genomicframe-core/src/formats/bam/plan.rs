@@ -105,8 +105,11 @@ impl Dataset for BamDataset {
         samples.all(|s| s == first).then(|| first.to_owned())
     }
 
-    fn header_text(&self) -> Option<&str> {
-        Some(&self.header.text)
+    fn encode_header(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.header.text.as_bytes());
+        if out.last().is_some_and(|last| *last != b'\n') {
+            out.push(b'\n');
+        }
     }
 
     fn span_columns(&self) -> Option<SpanColumns> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::record::Record;
 use super::tags::Tag;
@@ -151,16 +151,7 @@ pub(super) fn build(mut seen: SeenTags, asked: &[String]) -> (SchemaRef, Vec<Col
         let field = schema::with(Field::new(name, of.arrow(), true), &[(KEY, &written), (TYPE, of.sam())]);
         fields.push((field, Column::Tag(*key, *of)));
     }
-    fields.push((Field::new("tags", map_type(), true), Column::Tags));
+    fields.push((Field::new("tags", crate::text::columns::map_type(), true), Column::Tags));
     let (fields, columns): (Vec<_>, _) = fields.into_iter().unzip();
     (Arc::new(Schema::new(fields)), columns)
-}
-
-/// `tag -> TYPE:VALUE`.
-fn map_type() -> DataType {
-    let entry = Fields::from(vec![
-        Field::new("keys", DataType::Utf8View, false),
-        Field::new("values", DataType::Utf8View, true),
-    ]);
-    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false)
 }

@@ -1,0 +1,163 @@
+//! Where a record ends: found line by line, each byte looked at once however small the pieces it comes in.
+
+use crate::error::{Error, Result};
+use crate::text::lines::{BOM, LineFramer, trim_end};
+
+/// Most lines of one record.
+const MAX_LINES: usize = 1 << 20;
+
+/// The lines of the record being framed.
+#[derive(Debug, Default)]
+pub(super) struct RecordFramer {
+    line: LineFramer,
+    /// Ends of the lines found, line breaks included.
+    ends: Vec<usize>,
+    /// Which line begins with `+`.
+    plus: Option<usize>,
+    whole: bool,
+    /// Lines of the file before this record.
+    before: u64,
+    blank: bool,
+}
+
+impl RecordFramer {
+    /// The length of the record at the start of `bytes`; `None`: it does not end within them.
+    ///
+    /// # Errors
+    /// When the bytes are no record, or it is cut short.
+    pub(super) fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
+        if std::mem::take(&mut self.whole) {
+            self.before += self.ends.len() as u64;
+            self.ends.clear();
+            self.plus = None;
+        }
+        while !self.whole {
+            let start = self.ends.last().copied().unwrap_or(0);
+            let Some(len) = self.line.frame(&bytes[start..], last) else { return Ok(None) };
+            // An empty last line needs no end; any other is not there.
+            if len == 0 && !(self.plus.is_some() && self.expected(bytes) == Some(0)) {
+                return Err(self.explain(Error::corrupt("the last record is cut short")));
+            }
+            self.ends.push(start + len);
+            self.whole = self.check(bytes).map_err(|e| self.explain(e))?;
+            if self.ends.len() >= MAX_LINES && !self.whole {
+                return Err(self.explain(Error::limit(format!("a record of more than {MAX_LINES} lines"))));
+            }
+        }
+        Ok(self.ends.last().copied())
+    }
+
+    /// Names the line found last.
+    fn explain(&self, e: Error) -> Error {
+        e.on_line(self.before + self.ends.len().max(1) as u64)
+    }
+
+    /// The first line of the record.
+    pub(super) fn first_line(&self) -> u64 {
+        self.before + 1
+    }
+
+    /// Line `i` of `record`, without its end.
+    fn text<'a>(&self, record: &'a [u8], i: usize) -> &'a [u8] {
+        let start = i.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let line = trim_end(&record[start..self.ends[i]]);
+        if i == 0 && self.before == 0 { line.strip_prefix(BOM).unwrap_or(line) } else { line }
+    }
+
+    /// The length that the next quality line must have.
+    fn expected(&self, record: &[u8]) -> Option<usize> {
+        let sequence = self.ends.len().checked_sub(self.plus?)?;
+        Some(self.text(record, sequence).len())
+    }
+
+    /// Whether the line found last is the record's last.
+    fn check(&mut self, bytes: &[u8]) -> Result<bool> {
+        let i = self.ends.len() - 1;
+        let line = self.text(bytes, i);
+        match (i, self.plus) {
+            (0, _) => self.check_first(line),
+            (1, None) if line.first() == Some(&b'+') => {
+                Err(Error::corrupt("a '+' line where the sequence should be").text(line))
+            }
+            (1, None) => Ok(false),
+            (_, None) if line.first() == Some(&b'+') => {
+                self.plus = Some(i);
+                self.check_repeated(self.text(bytes, 0), &line[1..])?;
+                Ok(false)
+            }
+            (_, None) if is_sequence(line) => Ok(false),
+            (_, None) => Err(Error::corrupt("neither a '+' line nor more of the sequence").text(line)),
+            (_, Some(plus)) => {
+                let sequence = i - plus;
+                let (bases, qualities) = (self.text(bytes, sequence).len(), line.len());
+                if bases != qualities {
+                    let wrapped = if plus > 2 { "this line of the sequence" } else { "the sequence" };
+                    return Err(Error::corrupt(format!("{qualities} qualities, but {wrapped} has {bases} bases"))
+                        .field("qual")
+                        .text(line));
+                }
+                Ok(sequence + 1 == plus)
+            }
+        }
+    }
+
+    fn check_first(&mut self, line: &[u8]) -> Result<bool> {
+        if line.iter().all(|b| matches!(b, b' ' | b'\t')) {
+            self.blank = true;
+            return Ok(true);
+        }
+        if self.blank {
+            return Err(Error::corrupt("blank lines between records"));
+        }
+        match line.first() {
+            Some(b'@') => Ok(false),
+            Some(b'>') => Err(Error::corrupt("a record begins with '>': this is FASTA, not FASTQ").text(line)),
+            _ => Err(Error::corrupt("a record does not begin with '@'").text(line)),
+        }
+    }
+
+    fn check_repeated(&self, first: &[u8], repeated: &[u8]) -> Result<()> {
+        let name = &first[1..];
+        if repeated.is_empty() || repeated == name || repeated == split_name(name).0 {
+            return Ok(());
+        }
+        Err(Error::corrupt("the '+' line repeats another name than the record's").field("id").text(repeated))
+    }
+
+    /// The parts of `record`, which was framed last; `None` when it is a blank line.
+    pub(super) fn parts<'a>(&self, record: &'a [u8], joined: &'a mut [Vec<u8>; 2]) -> Option<Parts<'a>> {
+        let plus = self.plus?;
+        let (id, description) = split_name(&self.text(record, 0)[1..]);
+        if plus == 2 {
+            return Some(Parts { id, description, seq: self.text(record, 1), qual: self.text(record, 3) });
+        }
+        let [seq, qual] = joined;
+        for (joined, lines) in [(&mut *seq, 1..plus), (&mut *qual, plus + 1..self.ends.len())] {
+            joined.clear();
+            lines.for_each(|i| joined.extend_from_slice(self.text(record, i)));
+        }
+        Some(Parts { id, description, seq, qual })
+    }
+}
+
+/// What a record says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub(super) id: &'a [u8],
+    pub(super) description: Option<&'a [u8]>,
+    pub(super) seq: &'a [u8],
+    pub(super) qual: &'a [u8],
+}
+
+/// The id and what follows the first blank.
+fn split_name(name: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr2(b' ', b'\t', name) {
+        Some(blank) => (&name[..blank], Some(&name[blank + 1..])),
+        None => (name, None),
+    }
+}
+
+/// Whether a line can be more of a wrapped sequence.
+fn is_sequence(line: &[u8]) -> bool {
+    !line.is_empty() && line.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'*' | b'-' | b'.'))
+}

@@ -1,0 +1,186 @@
+//! The Arrow builders of a projection, chosen by the columns' types.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Float64Builder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames, RecordBatch, RecordBatchOptions,
+    StringViewBuilder, UInt8Builder,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use super::fields::utf8;
+use super::numbers::{double, int};
+use crate::error::{Error, Result};
+
+/// The type of a list of integers.
+pub(crate) fn ints_type() -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(DataType::Int64, true)))
+}
+
+/// The type of a map from text to text.
+pub(crate) fn map_type() -> DataType {
+    let key = Field::new(KEY, DataType::Utf8View, false);
+    let value = Field::new(VALUE, DataType::Utf8View, true);
+    let entries = Field::new(ENTRIES, DataType::Struct(vec![key, value].into()), false);
+    DataType::Map(Arc::new(entries), false)
+}
+
+/// Builds a column of [`map_type`].
+pub(crate) fn map_builder() -> MapBuilder<StringViewBuilder, StringViewBuilder> {
+    let names = MapFieldNames { entry: ENTRIES.into(), key: KEY.into(), value: VALUE.into() };
+    MapBuilder::new(Some(names), StringViewBuilder::new(), StringViewBuilder::new())
+}
+
+const ENTRIES: &str = "entries";
+const KEY: &str = "key";
+const VALUE: &str = "value";
+
+/// Columns being built.
+pub(crate) struct Columns {
+    schema: SchemaRef,
+    list: Vec<Column>,
+    held: usize,
+}
+
+enum Column {
+    Text(StringViewBuilder),
+    Int(Int64Builder),
+    Double(Float64Builder),
+    Small(UInt8Builder),
+    Ints(ListBuilder<Int64Builder>),
+    Map(Box<MapBuilder<StringViewBuilder, StringViewBuilder>>),
+}
+
+impl Column {
+    fn new(kind: &DataType) -> Result<Self> {
+        Ok(match kind {
+            DataType::Utf8View => Self::Text(StringViewBuilder::new()),
+            DataType::Int64 => Self::Int(Int64Builder::new()),
+            DataType::Float64 => Self::Double(Float64Builder::new()),
+            DataType::UInt8 => Self::Small(UInt8Builder::new()),
+            other if *other == ints_type() => Self::Ints(ListBuilder::new(Int64Builder::new())),
+            other if *other == map_type() => Self::Map(Box::new(map_builder())),
+            other => return Err(Error::unsupported(format!("no text format builds a column of {other}"))),
+        })
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Text(b) => Arc::new(b.finish()),
+            Self::Int(b) => Arc::new(b.finish()),
+            Self::Double(b) => Arc::new(b.finish()),
+            Self::Small(b) => Arc::new(b.finish()),
+            Self::Ints(b) => Arc::new(b.finish()),
+            Self::Map(b) => Arc::new(b.finish()),
+        }
+    }
+}
+
+/// Bytes a value takes besides its text: a view, or a number and its validity.
+const FIXED: usize = 16;
+
+impl Columns {
+    /// Builders of the columns `projection` of `schema`.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub(crate) fn new(schema: &Schema, projection: &[usize]) -> Result<Self> {
+        let schema =
+            Arc::new(schema.project(projection).map_err(|e| {
+                Error::invalid("the projection names a column that the file does not have").caused_by(e)
+            })?);
+        let list = schema.fields().iter().map(|f| Column::new(f.data_type())).collect::<Result<_>>()?;
+        Ok(Self { schema, list, held: 0 })
+    }
+
+    /// Appends the value of column `i`, read from the field's text as the column's type; `None` is null.
+    ///
+    /// # Errors
+    /// When the text is no such value.
+    pub(crate) fn put(&mut self, i: usize, value: Option<&[u8]>) -> Result<()> {
+        let name = self.schema.field(i).name();
+        self.held += FIXED;
+        match (&mut self.list[i], value) {
+            (Column::Text(b), Some(bytes)) => {
+                b.append_value(utf8(bytes, name)?);
+                self.held += bytes.len();
+            }
+            (Column::Text(b), None) => b.append_null(),
+            (Column::Int(b), value) => b.append_option(value.map(|v| int(v, name)).transpose()?),
+            (Column::Double(b), value) => b.append_option(value.map(|v| double(v, name)).transpose()?),
+            (Column::Small(b), value) => b.append_option(value.map(|v| small(v, name)).transpose()?),
+            (Column::Ints(b), Some(bytes)) => {
+                for item in items(bytes) {
+                    b.values().append_value(int(item, name)?);
+                    self.held += 8;
+                }
+                b.append(true);
+            }
+            (Column::Ints(b), None) => b.append(false),
+            (Column::Map(b), _) => b.append(false)?,
+        }
+        Ok(())
+    }
+
+    /// Appends text that was checked or decoded before.
+    ///
+    /// # Errors
+    /// When the column holds no text.
+    pub(crate) fn put_str(&mut self, i: usize, value: &str) -> Result<()> {
+        match &mut self.list[i] {
+            Column::Text(b) => b.append_value(value),
+            _ => return self.put(i, Some(value.as_bytes())),
+        }
+        self.held += FIXED + value.len();
+        Ok(())
+    }
+
+    /// Appends the map of column `i`, whose keys must differ.
+    ///
+    /// # Errors
+    /// When the column holds no maps.
+    pub(crate) fn put_map<'a>(
+        &mut self,
+        i: usize,
+        pairs: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+    ) -> Result<()> {
+        let Column::Map(b) = &mut self.list[i] else {
+            return Err(Error::invalid("not a map").field(self.schema.field(i).name()));
+        };
+        for (key, value) in pairs {
+            b.keys().append_value(key);
+            b.values().append_option(value);
+            self.held += 2 * FIXED + key.len() + value.map_or(0, str::len);
+        }
+        b.append(true)?;
+        self.held += FIXED;
+        Ok(())
+    }
+
+    /// Bytes of values held, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.held
+    }
+
+    /// What was built since the last call.
+    ///
+    /// # Errors
+    /// When the columns do not all have `rows` rows.
+    pub(crate) fn take(&mut self, rows: usize) -> Result<RecordBatch> {
+        self.held = 0;
+        let arrays = self.list.iter_mut().map(Column::finish).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
+    }
+}
+
+fn small(bytes: &[u8], name: &str) -> Result<u8> {
+    u8::try_from(int(bytes, name)?).map_err(|_| Error::corrupt("not between 0 and 255").field(name).text(bytes))
+}
+
+/// The items of a comma-separated list, which may end with a comma.
+pub(crate) fn items(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let list = bytes.strip_suffix(b",").unwrap_or(bytes);
+    let whole = (!list.is_empty()).then_some(list);
+    whole.into_iter().flat_map(|l| l.split(|b| *b == b','))
+}

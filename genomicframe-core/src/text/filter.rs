@@ -1,0 +1,69 @@
+//! Which rows a request wants, decided on the raw line.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::genome::{Contigs, resolve_names};
+use crate::scan::{Condition, FieldType, Fields, Pushdown, ScanRequest, SpanFilter, Test};
+
+/// Whether a scan can test `condition` exactly.
+pub(crate) fn pushdown(condition: &Condition, field: &impl Fn(&str) -> Option<(usize, FieldType)>) -> Pushdown {
+    match Test::bind(condition, field) {
+        Some(_) => Pushdown::Exact,
+        None => Pushdown::Unsupported,
+    }
+}
+
+/// The request's regions and predicate.
+#[derive(Debug)]
+pub(crate) struct RowFilter {
+    spans: Option<SpanFilter>,
+    test: Option<Test>,
+}
+
+impl RowFilter {
+    /// `contigs` resolve aliases, as for the plan; `indexed`: an index chose what is read.
+    ///
+    /// # Errors
+    /// When a condition names something that `field` does not know.
+    pub(crate) fn new(
+        request: &ScanRequest,
+        contigs: Option<&Contigs>,
+        indexed: bool,
+        field: &impl Fn(&str) -> Option<(usize, FieldType)>,
+    ) -> Result<Self> {
+        let spans = request
+            .regions
+            .as_ref()
+            .map(|regions| SpanFilter::new(Arc::new(resolve_names(regions, contigs).0), indexed));
+        let test =
+            if request.predicate.all.is_empty() {
+                None
+            } else {
+                Some(Test::bind_all(&request.predicate.all, field).ok_or_else(|| {
+                    Error::invalid(format!("a scan cannot apply the condition {}", request.predicate))
+                })?)
+            };
+        Ok(Self { spans, test })
+    }
+
+    /// Whether the row is wanted.
+    ///
+    /// # Errors
+    /// When a field it is tested by is malformed, or the file must be sorted and is not.
+    pub(crate) fn keeps(&mut self, row: &impl Fields) -> Result<bool> {
+        if let Some(spans) = &mut self.spans {
+            let kept = match row.span()? {
+                Some((contig, start, end)) => spans.keeps(contig, start, end)?,
+                None => spans.keeps_unplaced(),
+            };
+            if !kept {
+                return Ok(false);
+            }
+        }
+        match &self.test {
+            Some(test) => test.passes(row),
+            None => Ok(true),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Which columns hold a row's place, by their field metadata.
+
+use datafusion::common::{Column, DFSchema};
+use datafusion::logical_expr::{Expr, lit};
+use genomicframe_core::schema::{BASE, ROLE, ROLE_CONTIG, ROLE_END, ROLE_START};
+
+use crate::error::{Error, Result};
+
+/// A row's place, as expressions over its columns.
+pub(super) struct Place {
+    pub(super) contig: Column,
+    start: Column,
+    end: Column,
+    zero_based: bool,
+}
+
+impl Place {
+    /// The place columns of a schema: of a joined one, the left side's.
+    pub(super) fn of(schema: &DFSchema) -> Result<Self> {
+        let column = |role: &str| {
+            let mut fields = schema.iter();
+            let (relation, field) = fields.find(|(_, f)| f.metadata().get(ROLE).is_some_and(|r| r == role))?;
+            Some((Column::new(relation.cloned(), field.name()), field.metadata().get(BASE).is_some_and(|b| b == "0")))
+        };
+        match (column(ROLE_CONTIG), column(ROLE_START), column(ROLE_END)) {
+            (Some((contig, _)), Some((start, zero_based)), Some((end, _))) => {
+                Ok(Self { contig, start, end, zero_based })
+            }
+            _ => Err(Error::invalid("this frame has no contig, start and end columns, so its rows have no place")),
+        }
+    }
+
+    /// The first base, 1-based.
+    pub(super) fn first(&self) -> Expr {
+        let start = Expr::Column(self.start.clone());
+        if self.zero_based { start + lit(1i64) } else { start }
+    }
+
+    /// The last base, 1-based: the same number in both conventions.
+    pub(super) fn last(&self) -> Expr {
+        Expr::Column(self.end.clone())
+    }
+}

@@ -1,0 +1,139 @@
+//! Lazy verbs on rows and columns.
+
+use datafusion::common::tree_node::TransformedResult;
+use datafusion::dataframe::DataFrame;
+use datafusion::logical_expr::{Expr, SortExpr, col, lit};
+
+use super::{GenomicFrame, fold};
+use crate::error::{Error, Result};
+use crate::expr::{bind_row_functions, in_regions, is_snp, is_transition};
+use crate::functions::rewrite_list_comparisons;
+
+/// What names a region or several: samtools' strings, 1-based and inclusive.
+pub trait Regions {
+    /// The region strings.
+    fn regions(self) -> Vec<String>;
+}
+
+impl Regions for &str {
+    fn regions(self) -> Vec<String> {
+        vec![self.to_owned()]
+    }
+}
+
+impl Regions for genomicframe_core::genome::Region {
+    fn regions(self) -> Vec<String> {
+        vec![self.to_string()]
+    }
+}
+
+impl<T: ToString> Regions for &[T] {
+    fn regions(self) -> Vec<String> {
+        self.iter().map(ToString::to_string).collect()
+    }
+}
+
+impl<T: ToString, const N: usize> Regions for [T; N] {
+    fn regions(self) -> Vec<String> {
+        self.as_slice().regions()
+    }
+}
+
+impl<T: ToString, const N: usize> Regions for &[T; N] {
+    fn regions(self) -> Vec<String> {
+        self.as_slice().regions()
+    }
+}
+
+/// The expression with its genomic shorthands spelled out for the columns of `query`.
+pub(super) fn bind(query: &DataFrame, expr: Expr) -> Result<Expr> {
+    let expr = bind_row_functions(expr, query.schema()).data()?;
+    Ok(rewrite_list_comparisons(expr, query.schema()).data()?)
+}
+
+impl GenomicFrame {
+    /// Keeps the rows for which `predicate` is true. On a list column a comparison means *any element*.
+    pub fn filter(self, predicate: Expr) -> Self {
+        self.then(|query| {
+            let predicate = bind(&query, predicate)?;
+            Ok(query.filter(predicate)?)
+        })
+    }
+
+    /// Keeps these columns, in this order.
+    pub fn select(self, columns: &[&str]) -> Self {
+        let columns = columns.iter().map(|name| col(format!("\"{}\"", fold(name).replace('"', "\"\"")))).collect();
+        self.select_exprs(columns)
+    }
+
+    /// Keeps these expressions as columns.
+    pub fn select_exprs(self, exprs: Vec<Expr>) -> Self {
+        self.then(|query| {
+            let exprs = exprs.into_iter().map(|e| bind(&query, e)).collect::<Result<Vec<_>>>()?;
+            Ok(query.select(exprs)?)
+        })
+    }
+
+    /// Adds a column, or replaces the one of that name.
+    pub fn with_column(self, name: &str, expr: Expr) -> Self {
+        self.then(|query| {
+            let expr = bind(&query, expr)?;
+            Ok(query.with_column(&fold(name), expr)?)
+        })
+    }
+
+    /// Keeps the rows whose span overlaps the region: `chr1:1,000-2,000`, 1-based and inclusive.
+    pub fn filter_by_region(self, region: impl Regions) -> Self {
+        self.filter_by_regions(region)
+    }
+
+    /// Keeps the rows whose span overlaps any of the regions; each row once.
+    pub fn filter_by_regions(self, regions: impl Regions) -> Self {
+        let regions = regions.regions();
+        self.filter(in_regions(regions.iter().map(String::as_str)))
+    }
+
+    /// Keeps variants whose `qual`, or alignments whose `mapq`, is at least `minimum`. Rows without a quality go.
+    pub fn filter_by_quality(self, minimum: f64) -> Self {
+        self.then(|query| {
+            let has = |name: &str| query.schema().has_column_with_unqualified_name(name);
+            let column = match () {
+                () if has("mapq") => "mapq",
+                () if has("qual") && has("alt") => "qual",
+                () => return Err(Error::invalid("filter_by_quality needs mapq, or the qual of variants")),
+            };
+            Ok(query.filter(col(column).gt_eq(lit(minimum)))?)
+        })
+    }
+
+    /// Keeps variants of which some alternate allele is a single-base change.
+    pub fn filter_snps_only(self) -> Self {
+        self.filter(is_snp())
+    }
+
+    /// Keeps variants of which some alternate allele is a change within purines or within pyrimidines.
+    pub fn filter_transitions_only(self) -> Self {
+        self.filter(is_transition())
+    }
+
+    /// Sorts by these columns, ascending, nulls last.
+    pub fn sort(self, columns: &[&str]) -> Self {
+        let exprs = columns.iter().map(|name| col(format!("\"{}\"", fold(name))).sort(true, false)).collect();
+        self.sort_by(exprs)
+    }
+
+    /// Sorts by expressions: `col("qual").sort(false, false)` is descending with nulls last.
+    pub fn sort_by(self, exprs: Vec<SortExpr>) -> Self {
+        self.then(|query| Ok(query.sort(exprs)?))
+    }
+
+    /// At most the first `rows` rows of the result.
+    pub fn limit(self, rows: usize) -> Self {
+        self.then(|query| Ok(query.limit(0, Some(rows))?))
+    }
+
+    /// Each distinct row once.
+    pub fn distinct(self) -> Self {
+        self.then(|query| Ok(query.distinct()?))
+    }
+}

@@ -1,0 +1,228 @@
+//! Samples' values: `sample(format_gt, 'NA12878')` and `allele_frequency(format_gt)`.
+//!
+//! A `format_*` column is a list with one element per sample, whose names are the column's metadata.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, Float64Array, ListArray, UInt64Array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use genomicframe_core::schema::SAMPLES;
+
+use super::args;
+
+/// `sample(format_gt, 'NA12878')`: the value of one sample.
+///
+/// The name is a constant; one that the file does not have is an error before the query runs. Null where the list is
+/// null or the sample's value is missing.
+pub fn sample() -> ScalarUDF {
+    ScalarUDF::from(Sample { signature: Signature::user_defined(Volatility::Immutable) })
+}
+
+/// `allele_frequency(format_gt)`: the share of called alleles that are not the reference allele.
+///
+/// Counts over all samples of the list, summed over alternate alleles: for `0/1`, `1|2`, `./.` it is 3 / 4. A missing
+/// allele (`.`) is not called. Null where no allele is called or the list is null. What `bcftools +fill-tags -- -t AF`
+/// writes, summed over the alternate alleles.
+pub fn allele_frequency() -> ScalarUDF {
+    ScalarUDF::from(AlleleFrequency { signature: Signature::user_defined(Volatility::Immutable) })
+}
+
+pub(super) fn all() -> [ScalarUDF; 2] {
+    [sample(), allele_frequency()]
+}
+
+/// How many names an error repeats.
+const SHOWN: usize = 5;
+
+/// The place of a sample in the list that `field` describes.
+fn index(field: &Field, name: &ScalarValue) -> Result<usize> {
+    let Some(Some(name)) = name.try_as_str() else {
+        return plan_err!("sample(format_gt, 'NA12878') takes the sample's name as a constant text");
+    };
+    let Some(names) = field.metadata().get(SAMPLES) else {
+        return plan_err!(
+            "sample: {} is not a column of samples' values; give a format_* column as the table has it",
+            field.name()
+        );
+    };
+    if let Some(at) = names.split('\t').position(|n| n == name) {
+        return Ok(at);
+    }
+    let count = names.split('\t').count();
+    let some: Vec<_> = names.split('\t').take(SHOWN).collect();
+    let more = if count > SHOWN { format!(" and {} more", count - SHOWN) } else { String::new() };
+    plan_err!("there is no sample {name:?}; there are {}{more}", some.join(", "))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Sample {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Sample {
+    fn name(&self) -> &str {
+        "sample"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// The name stays as it is: a cast would hide that it is a constant.
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        args::expect_count(self.name(), "format_gt, 'NA12878'", types, 2)?;
+        match types {
+            [values @ DataType::List(_), name] if args::is_text(name) => Ok(vec![values.clone(), name.clone()]),
+            _ => plan_err!("sample(format_gt, 'NA12878') takes a format_* column and a sample's name"),
+        }
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        match types.first().and_then(args::element) {
+            Some(element) => Ok(element.data_type().clone()),
+            None => internal_err!("sample takes a list"),
+        }
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let (Some(field), Some(name)) = (args.arg_fields.first(), args.scalar_arguments.get(1)) else {
+            return internal_err!("sample takes two arguments");
+        };
+        index(field, name.unwrap_or(&ScalarValue::Null))?;
+        let mut metadata = field.metadata().clone();
+        metadata.remove(SAMPLES);
+        let data_type = self.return_type(std::slice::from_ref(field.data_type()))?;
+        Ok(Arc::new(Field::new(self.name(), data_type, true).with_metadata(metadata)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let (Some(field), Some(ColumnarValue::Scalar(name))) = (args.arg_fields.first(), args.args.get(1)) else {
+            return plan_err!("sample(format_gt, 'NA12878') takes the sample's name as a constant text");
+        };
+        let index = index(field, name)?;
+        let lists = args::column(&args.args, 0, args.number_rows, field.data_type())?;
+        let Some(lists) = lists.as_list_opt::<i32>() else { return internal_err!("sample takes a list") };
+        Ok(ColumnarValue::Array(take(lists.values(), &elements(lists, index), None)?))
+    }
+}
+
+/// Where each row's `index`-th element stands among the values.
+fn elements(lists: &ListArray, index: usize) -> UInt64Array {
+    let place = |row: usize| {
+        let range = args::range(lists, row);
+        (lists.is_valid(row) && index < range.len()).then(|| (range.start + index) as u64)
+    };
+    (0..lists.len()).map(place).collect()
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct AlleleFrequency {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for AlleleFrequency {
+    fn name(&self) -> &str {
+        "allele_frequency"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        args::expect_count(self.name(), "format_gt", types, 1)?;
+        match types {
+            [lists] if args::element(lists).is_some_and(|e| args::is_text(e.data_type())) => {
+                Ok(vec![args::as_list(lists, &DataType::Utf8View)])
+            }
+            _ => plan_err!("allele_frequency(format_gt) takes samples' genotypes, a list of texts"),
+        }
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn is_strict(&self) -> bool {
+        true
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let lists = args::list(&args.args, 0, args.number_rows, &DataType::Utf8View)?;
+        let genotypes = lists.values().as_string_view();
+        let frequency = |row: usize| {
+            if lists.is_null(row) {
+                return None;
+            }
+            let (mut called, mut alternate) = (0u64, 0u64);
+            for i in args::range(&lists, row).filter(|i| genotypes.is_valid(*i)) {
+                for allele in genotypes.value(i).split(['/', '|']).filter(|a| !matches!(*a, "" | ".")) {
+                    called += 1;
+                    alternate += u64::from(allele != "0");
+                }
+            }
+            (called > 0).then(|| alternate as f64 / called as f64)
+        };
+        let frequencies: Float64Array = (0..lists.len()).map(frequency).collect();
+        Ok(ColumnarValue::Array(Arc::new(frequencies)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::functions::testing::{add, plan, rows, table};
+    use arrow::array::{ArrayRef, ListBuilder, StringViewBuilder};
+    use datafusion::prelude::SessionContext;
+
+    fn cohort() -> SessionContext {
+        let mut gt = ListBuilder::new(StringViewBuilder::new());
+        gt.append_value([Some("0/1"), Some("1|2"), Some("./.")]);
+        gt.append_value([Some("0/0"), Some("0"), None]);
+        gt.append_value([Some("./."), Some(".|."), Some(".")]);
+        gt.append_value([Some("/0|1"), Some("1"), Some("0/1/1")]);
+        gt.append_null();
+        let gt: ArrayRef = Arc::new(gt.finish());
+        let field = Field::new("format_gt", gt.data_type().clone(), true);
+        let field = genomicframe_core::schema::with(field, &[(SAMPLES, "NA12878\tHG002\tHG003")]);
+        let ctx = table("other", vec![("plain", Arc::clone(&gt))]);
+        add(&ctx, "v", vec![(field, gt)]);
+        ctx
+    }
+
+    #[tokio::test]
+    async fn a_sample_is_found_by_name() {
+        let ctx = cohort();
+        let sql = "SELECT sample(format_gt, 'HG002'), sample(format_gt, 'HG003') FROM v";
+        let expected = ["1|2|./.", "0|null", ".|.|.", "1|0/1/1", "null|null"];
+        assert_eq!(rows(&ctx, sql).await.unwrap(), expected);
+        // Also behind a filter and of a slice.
+        let sql = "SELECT sample(format_gt, 'NA12878') FROM v WHERE sample(format_gt, 'HG002') = '1' LIMIT 3";
+        assert_eq!(rows(&ctx, sql).await.unwrap(), ["/0|1"]);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_sample_is_an_error_that_names_others() {
+        let ctx = cohort();
+        for sql in ["SELECT sample(format_gt, 'X1') FROM v", "SELECT * FROM v WHERE sample(format_gt, 'X1') = '0'"] {
+            let e = plan(&ctx, sql).await.unwrap_err().to_string();
+            assert!(e.contains(r#"no sample "X1"; there are NA12878, HG002, HG003"#), "{e}");
+        }
+        let e = rows(&ctx, "SELECT sample(plain, 'HG002') FROM other").await.unwrap_err().to_string();
+        assert!(e.contains("plain is not a column of samples' values"), "{e}");
+        assert!(rows(&ctx, "SELECT sample(format_gt, format_gt[1]) FROM v").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn frequency_is_over_called_alleles() {
+        let ctx = cohort();
+        let answers = rows(&ctx, "SELECT allele_frequency(format_gt) FROM v").await.unwrap();
+        assert_eq!(answers, ["0.75", "0.0", "null", "0.6666666666666666", "null"]);
+        assert!(rows(&ctx, "SELECT allele_frequency('0/1')").await.is_err());
+    }
+}

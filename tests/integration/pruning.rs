@@ -1,0 +1,130 @@
+//! That the pruning really happens: bytes and requests, as planned and as counted.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures::StreamExt;
+use genomicframe_core::bgzf::block_size;
+use genomicframe_core::formats;
+use genomicframe_core::genome::RegionSet;
+use genomicframe_core::index::BinningIndex;
+use genomicframe_core::io::{Location, ObjectIo, Storage};
+use genomicframe_core::scan::{OpenOptions, ScanMetrics, ScanRequest, drive};
+
+use crate::support::{context, data, query};
+
+/// Stored bytes of the BGZF blocks that the index names for the regions, and the number of ranges they make.
+fn named_by_index(path: &str, index: &str, ids: &[(usize, &RegionSet, &str)]) -> (u64, u64) {
+    let file = std::fs::read(path).unwrap();
+    let index = BinningIndex::parse(&std::fs::read(index).unwrap()).unwrap();
+    let mut blocks = std::collections::BTreeSet::new();
+    let mut ranges = 0;
+    for (id, regions, contig) in ids {
+        for chunk in index.chunks(*id, regions.intervals(contig)) {
+            ranges += 1;
+            let mut at = chunk.start.compressed();
+            while at < chunk.stop.compressed() || (at == chunk.stop.compressed() && chunk.stop.within() > 0) {
+                let size = block_size(&file[at as usize..]).unwrap().unwrap() as u64;
+                blocks.insert((at, size));
+                at += size;
+            }
+        }
+    }
+    (blocks.iter().map(|(_, size)| size).sum(), ranges)
+}
+
+#[tokio::test]
+async fn a_region_reads_the_blocks_its_index_names() {
+    let path = data("sample.bam");
+    let io: Arc<dyn ObjectIo> = Arc::new(Storage::default());
+    let at = Location::parse(&path).unwrap();
+    let dataset = formats::open(&at, &*io, &OpenOptions::default()).await.unwrap();
+    dataset.load_index(&*io).await.unwrap();
+    for (texts, ids) in [
+        (vec!["chr2:50000-50100"], vec![1]),
+        (vec!["chr10"], vec![2]),
+        (vec!["chrX:1-1000", "chrM:15000-16000"], vec![3, 4]),
+        (vec!["chr1:179000-180000"], vec![0]),
+    ] {
+        let regions: RegionSet =
+            texts.iter().map(|t| genomicframe_core::genome::Region::parse(t, |_| false).unwrap()).collect();
+        let contigs = dataset.contigs().unwrap();
+        let named: Vec<_> = ids.iter().map(|id| (*id, &regions, contigs.name(*id).unwrap())).collect();
+        let (bytes, ranges) = named_by_index(&path, &format!("{path}.bai"), &named);
+        let request = ScanRequest { regions: Some(Arc::new(regions.clone())), ..ScanRequest::all(vec![0]) };
+        let plan = dataset.plan(&request).unwrap();
+        let allowed = bytes * 12 / 10 + ranges * 65536;
+        assert!(plan.bytes() <= allowed, "{texts:?}: {} planned, {allowed} allowed", plan.bytes());
+        let metrics = Arc::new(ScanMetrics::default());
+        for partition in plan.partitions.clone() {
+            let decoder = dataset.decoder(&request, &partition).unwrap();
+            let stream = drive(Arc::clone(&io), Arc::clone(&plan.objects), partition, decoder, Arc::clone(&metrics));
+            let mut stream = Box::pin(stream);
+            while let Some(batch) = stream.next().await {
+                batch.unwrap();
+            }
+        }
+        assert!(metrics.bytes_read.load(Ordering::Relaxed) <= plan.bytes(), "{texts:?}: read what the plan says");
+        assert!(metrics.requests.load(Ordering::Relaxed) <= plan.requests(), "{texts:?}");
+    }
+}
+
+/// The number after `key=` in a plan.
+fn planned(plan: &[String], key: &str) -> u64 {
+    let text = plan.join("\n");
+    let at = text.find(&format!("{key}=")).unwrap_or_else(|| panic!("no {key} in {text}")) + key.len() + 1;
+    text[at..].chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+}
+
+#[tokio::test]
+async fn every_shape_of_predicate_narrows_the_scan() {
+    let path = data("sample.bam");
+    let ctx = context(1, 8192);
+    let whole = std::fs::metadata(&path).unwrap().len();
+    let region = "chr10:100-20,000";
+    for predicate in [
+        "rname = 'chr10' AND pos BETWEEN 100 AND 20000",
+        "rname = 'chr10' AND pos <= 20000 AND end >= 100",
+        "rname IN ('chr10') AND end >= 100 AND NOT pos > 20000",
+        "(rname = 'chr10' AND pos < 1000) OR (rname = 'chr10' AND pos > 5000 AND pos <= 20000)",
+        "20000 >= pos AND 'chr10' = rname",
+        &format!("in_region(rname, pos, end, '{region}')"),
+        &format!("in_region(rname, pos, end, '{region}') AND mapq >= 30"),
+    ] {
+        let plan = query(&ctx, &format!("EXPLAIN SELECT qname FROM '{path}' WHERE {predicate}")).await;
+        let bytes = planned(&plan, " bytes");
+        assert!(bytes < whole / 2, "{predicate}: {bytes} of {whole} bytes: {plan:?}");
+        assert!(plan.join("").contains("index=BAI"), "{predicate}");
+    }
+    // Nothing to read at all.
+    for predicate in
+        ["rname = 'nowhere'", "rname = 'chr1' AND rname = 'chr2'", "rname = 'chr1' AND pos > 9 AND pos < 9"]
+    {
+        let plan = query(&ctx, &format!("EXPLAIN SELECT qname FROM '{path}' WHERE {predicate}")).await;
+        if !plan.join("").contains("EmptyExec") {
+            assert_eq!(planned(&plan, " bytes"), 0, "{predicate}: {plan:?}");
+        }
+        assert!(query(&ctx, &format!("SELECT qname FROM '{path}' WHERE {predicate}")).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn counting_a_whole_indexed_file_reads_no_data() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["sample.bam", "sample.bam.bai"] {
+        std::fs::copy(data(name), folder.path().join(name)).unwrap();
+    }
+    let path = folder.path().join("sample.bam").display().to_string();
+    let ctx = context(2, 8192);
+    let plan = query(&ctx, &format!("EXPLAIN SELECT count(*) FROM '{path}'")).await.join("");
+    assert!(plan.contains("PlaceholderRowExec"), "{plan}");
+    let counted = query(&ctx, &format!("SELECT count(*) FROM '{path}'")).await;
+    let scanned = query(&ctx, &format!("SELECT count(*) FROM read_bam('{path}', index => 'none')")).await;
+    assert_eq!(counted, scanned);
+    // An index older than its data proves nothing.
+    let data = std::fs::File::options().append(true).open(&path).unwrap();
+    data.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(60)).unwrap();
+    let plan = query(&ctx, &format!("EXPLAIN SELECT count(*) FROM '{path}'")).await.join("");
+    assert!(plan.contains("DataSourceExec"), "{plan}");
+    assert_eq!(query(&ctx, &format!("SELECT count(*) FROM '{path}'")).await, scanned);
+}

@@ -1,0 +1,62 @@
+//! A real S3 server on loopback.
+
+use std::sync::Arc;
+
+use genomicframe::GenomicContext;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use object_store::aws::AmazonS3Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use tokio::net::TcpListener;
+
+use crate::support::{data, number, query};
+
+/// Serves `root`, whose folders are buckets; the address to reach it.
+async fn serve(root: &std::path::Path) -> String {
+    let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
+    service.set_auth(SimpleAuth::from_single("key", "secret"));
+    let service = service.build();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let service = service.clone();
+            tokio::spawn(async move {
+                let server = Builder::new(TokioExecutor::new());
+                let _ = server.serve_connection(TokioIo::new(socket), service).await;
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_of_a_bam_on_s3_is_the_local_one() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("lab")).unwrap();
+    for name in ["sample.bam", "sample.bam.bai"] {
+        std::fs::copy(data(name), root.path().join("lab").join(name)).unwrap();
+    }
+    let endpoint = serve(root.path()).await;
+    let ctx = GenomicContext::new();
+    let store = AmazonS3Builder::new()
+        .with_bucket_name("lab")
+        .with_endpoint(endpoint)
+        .with_allow_http(true)
+        .with_region("us-east-1")
+        .with_access_key_id("key")
+        .with_secret_access_key("secret")
+        .build()
+        .unwrap();
+    ctx.register_store(&url::Url::parse("s3://lab").unwrap(), Arc::new(store));
+    let sql = |path: &str| format!("SELECT * FROM '{path}' WHERE rname = 'chr2' AND pos BETWEEN 1000 AND 30000");
+    let remote = query(&ctx, &sql("s3://lab/sample.bam")).await;
+    assert_eq!(remote, query(&ctx, &sql(&data("sample.bam"))).await);
+    assert!(!remote.is_empty());
+    let all = number(&ctx, "SELECT count(*) FROM 's3://lab/*.bam'").await;
+    assert_eq!(all, number(&ctx, &format!("SELECT count(*) FROM '{}'", data("sample.bam"))).await);
+    let e = ctx.sql("SELECT * FROM 's3://lab/none.bam'").await.unwrap_err();
+    assert!(e.is_not_found(), "{e}");
+    assert!(e.to_string().contains("s3://lab/none.bam"), "{e}");
+}

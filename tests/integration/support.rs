@@ -1,0 +1,92 @@
+//! What the tests share: sample files, contexts, rows as text, peers.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use genomicframe::{GenomicContext, ReadOptions};
+
+/// The path of a sample file.
+pub fn data(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name).display().to_string()
+}
+
+/// A context with these settings.
+pub fn context(threads: usize, batch: usize) -> GenomicContext {
+    GenomicContext::builder().threads(threads).batch_size(batch).build().unwrap()
+}
+
+/// Every row as text, in the order given.
+pub fn rows(batches: &[RecordBatch]) -> Vec<String> {
+    let options = FormatOptions::default().with_null("~");
+    let mut out = Vec::new();
+    for batch in batches {
+        let columns: Vec<_> =
+            batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
+        for row in 0..batch.num_rows() {
+            out.push(columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join("\t"));
+        }
+    }
+    out
+}
+
+/// Every row as text, sorted: what a query without `ORDER BY` promises.
+pub fn sorted(batches: &[RecordBatch]) -> Vec<String> {
+    let mut out = rows(batches);
+    out.sort();
+    out
+}
+
+/// The sorted rows of a query.
+pub async fn query(ctx: &GenomicContext, sql: &str) -> Vec<String> {
+    match ctx.sql(sql).await {
+        Ok(query) => sorted(&query.collect().await.unwrap_or_else(|e| panic!("{sql}: {e}"))),
+        Err(e) => panic!("{sql}: {e}"),
+    }
+}
+
+/// The one number that a query returns.
+pub async fn number(ctx: &GenomicContext, sql: &str) -> u64 {
+    let rows = query(ctx, sql).await;
+    rows[0].parse().unwrap_or_else(|_| panic!("{sql}: {rows:?}"))
+}
+
+/// The sorted rows of files read with options.
+pub async fn read(ctx: &GenomicContext, path: &str, options: ReadOptions, columns: &[&str]) -> Vec<String> {
+    let query = ctx.read(path, options).await.unwrap();
+    let query = if columns.is_empty() { query } else { query.select_columns(columns).unwrap() };
+    sorted(&query.collect().await.unwrap())
+}
+
+/// A peer program on `PATH`; `None`, told loudly, when it is absent.
+pub fn peer(program: &str) -> Option<PathBuf> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&paths).map(|p| p.join(program)).find(|p| p.is_file());
+    if found.is_none() {
+        assert!(std::env::var_os("GF_REQUIRE_PEERS").is_none(), "{program} is required by GF_REQUIRE_PEERS but absent");
+        eprintln!("SKIPPED: {program} is not installed, so nothing was compared with it");
+    }
+    found
+}
+
+/// What a peer prints.
+pub fn output(program: &Path, args: &[&str]) -> String {
+    let out = Command::new(program).args(args).output().unwrap();
+    assert!(out.status.success(), "{program:?} {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// Small random numbers, the same on every run (SplitMix64).
+pub struct Random(pub u64);
+
+impl Random {
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
