@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use genomicframe::Progress;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 /// Shown after a second, and gone when dropped.
@@ -18,10 +19,10 @@ const BETWEEN: Duration = Duration::from_millis(200);
 
 impl Line {
     /// Watches a query; nothing is drawn where standard error is no terminal.
-    pub(crate) fn start(progress: Progress) -> Self {
+    pub(crate) fn start(progress: Progress, on: &Handle) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let shown = bar.clone();
-        let task = tokio::spawn(async move {
+        let task = on.spawn(async move {
             if !std::io::stderr().is_terminal() {
                 return;
             }
