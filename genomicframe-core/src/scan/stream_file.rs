@@ -58,6 +58,8 @@ struct LoadedIndex {
 const FIRST_READ: u64 = 64 << 10;
 /// Gaps up to this are read over: cheaper than a request of its own.
 const GAP: u64 = MAX_BLOCK as u64;
+/// Smallest piece that a region's stretch is cut into: each cut reads a block twice, up to 64 KiB.
+const REGION_PIECE: u64 = 1 << 20;
 /// Largest stored index.
 const MAX_INDEX: u64 = 1 << 30;
 
@@ -225,7 +227,8 @@ impl StreamFile {
                         .push(format!("{}: the index is older than the data; index it again", loaded.meta.location));
                 }
                 let chunks = self.chunks(&loaded.index, &regions, reference);
-                plan.partitions = self.partitions(&chunks, loaded.index.record_starts(), request.partitions);
+                plan.partitions =
+                    self.partitions(&chunks, loaded.index.record_starts(), request.partitions, REGION_PIECE);
             } else if !regions.is_empty() {
                 plan.partitions = self.whole(request.partitions, cut);
             }
@@ -295,7 +298,7 @@ impl StreamFile {
             (Compression::Bgzf, _) => {
                 let all = [Chunk { start: self.start(), stop: VirtualOffset::MAX }];
                 let starts = self.index().map(BinningIndex::record_starts).unwrap_or_default();
-                self.partitions(&all, starts, partitions)
+                self.partitions(&all, starts, partitions, 1)
             }
             (Compression::Plain, Offset::Byte(start)) if cut == Cut::AtLines && start < size => {
                 let parts = (partitions.max(1) as u64).min(size - start);
@@ -329,12 +332,12 @@ impl StreamFile {
         Segment { object: ObjectId(0), bytes, framing }
     }
 
-    /// Shares `chunks` out by stored bytes, cutting them where records start.
-    fn partitions(&self, chunks: &[Chunk], starts: Vec<VirtualOffset>, wanted: usize) -> Vec<Partition> {
+    /// Shares `chunks` out by stored bytes, cutting them where records start, into pieces of at least `least` bytes.
+    fn partitions(&self, chunks: &[Chunk], starts: Vec<VirtualOffset>, wanted: usize, least: u64) -> Vec<Partition> {
         let size = self.object().size;
         let bytes_of = |c: &Chunk| c.start.compressed()..self.stored_end(c.stop);
         let total: u64 = chunks.iter().map(|c| bytes_of(c).end.saturating_sub(c.start.compressed())).sum();
-        let share = total.div_ceil(wanted.max(1) as u64).max(1);
+        let share = total.div_ceil(wanted.max(1) as u64).max(least);
         let mut out: Vec<Partition> = Vec::new();
         let mut open = Partition::default();
         let mut room = share;
