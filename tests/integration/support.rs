@@ -59,6 +59,13 @@ pub async fn read(ctx: &GenomicContext, path: &str, options: ReadOptions, column
     sorted(&query.collect().await.unwrap())
 }
 
+/// A program of this workspace: it is built beside the tests.
+pub fn program(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let folder = tests.parent().and_then(Path::parent).unwrap();
+    folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
 /// A peer program on `PATH`; `None`, told loudly, when it is absent.
 pub fn peer(program: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
