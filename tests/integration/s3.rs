@@ -10,7 +10,7 @@ use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 
-use crate::support::{data, number, program, query};
+use crate::support::{self, data, number, query};
 
 /// Serves `root`, whose folders are buckets; the address to reach it.
 async fn serve(root: &std::path::Path) -> String {
@@ -48,7 +48,7 @@ async fn stores_are_made_from_the_environment() {
     let gf = |secret: &'static str| {
         let endpoint = endpoint.clone();
         tokio::task::spawn_blocking(move || {
-            let mut gf = std::process::Command::new(program("gf"));
+            let mut gf = std::process::Command::new(support::gf());
             gf.args(["count", "s3://lab/sample.bam", "chr2"]);
             gf.env("AWS_ENDPOINT_URL", endpoint).env("AWS_ALLOW_HTTP", "true").env("AWS_REGION", "us-east-1");
             gf.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", secret);
