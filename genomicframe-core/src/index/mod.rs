@@ -7,6 +7,8 @@ mod bai;
 mod binning;
 mod csi;
 mod cursor;
+#[cfg(test)]
+mod oracle;
 mod tbi;
 
 pub(crate) use binning::merge;

@@ -125,7 +125,9 @@ impl Scope<'_> {
             Condition::IsNull(column) if wanted && column == self.columns.contig => {
                 Some(vec![Bounds { contigs: Some(BTreeSet::new()), ..Bounds::anywhere(true) }])
             }
-            Condition::IsNull(column) if !wanted && self.is_place(column) => Some(vec![Bounds::anywhere(false)]),
+            Condition::IsNull(column) if !wanted && self.is_place(column) => {
+                Some(vec![Bounds::anywhere(column != self.columns.contig)])
+            }
             Condition::Overlaps(regions) if wanted => Some(self.overlapping(regions)),
             _ => None,
         }
