@@ -26,6 +26,10 @@ pub(crate) fn virtual_offset(stored: &[u8], block_len: usize, n: usize) -> u64 {
 
 /// The smallest bin that holds `start..end`.
 fn bin(start: i64, end: i64, min_shift: u32, depth: u32) -> u32 {
+    // htslib's formula for a record that has a contig and no position.
+    if start < 0 {
+        return ((1u32 << (3 * depth)) - 1) / 7 - 1;
+    }
     let last = (end - 1).max(start);
     for level in (0..=depth).rev() {
         let shift = min_shift + 3 * (depth - level);
@@ -68,6 +72,9 @@ fn contig(records: &[Placed], id: usize, min_shift: u32, depth: u32, gaps: Gaps)
         match chunks.last_mut() {
             Some((_, stop)) if *stop == r.at => *stop = r.stop,
             _ => chunks.push((r.at, r.stop)),
+        }
+        if r.start < 0 {
+            continue;
         }
         let (first, last) = ((r.start >> min_shift) as usize, ((r.end - 1).max(r.start) >> min_shift) as usize);
         if out.windows.len() <= last {

@@ -187,7 +187,8 @@ fn name_of<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
 }
 
 fn other_type(tag: &Tag<'_>, expected: TagType) -> Error {
-    Error::corrupt(format!("its type is '{}' where the column holds {expected:?}", char::from(tag.kind)))
+    let of = tag.array().map(|(kind, _)| format!(" of '{}'", char::from(kind))).unwrap_or_default();
+    Error::corrupt(format!("its type is '{}'{of} where the column holds {expected:?}", char::from(tag.kind)))
         .field(format!("tag {}", tag.key.escape_ascii()))
         .hint("the column's type is the specification's, or that of the file's first records")
 }

@@ -72,8 +72,11 @@ fn virtual_offset(block: u64) -> Offset {
     Offset::Virtual(VirtualOffset::new(block, 0))
 }
 
+/// A segment and the pieces that its bytes come in.
+type Pieces<'a> = (Framing, &'a [(Offset, &'a [u8])]);
+
 /// The values of each batch.
-fn run(decoder: &mut dyn Decoder, segments: &[(Framing, &[(Offset, &[u8])])]) -> Result<Vec<Vec<i64>>> {
+fn run(decoder: &mut dyn Decoder, segments: &[Pieces<'_>]) -> Result<Vec<Vec<i64>>> {
     let mut batches = Vec::new();
     let shown = |b: &RecordBatch| b.column(0).as_any().downcast_ref::<Int64Array>().unwrap().values().to_vec();
     'segments: for (framing, pieces) in segments {
@@ -156,8 +159,7 @@ fn segments_start_within_a_block_and_stop_before_a_record() {
 
 #[test]
 fn errors_say_where_and_which_record() {
-    let fails =
-        |segments: &[(Framing, &[(Offset, &[u8])])]| run(&mut decoder(all()), segments).unwrap_err().to_string();
+    let fails = |segments: &[Pieces<'_>]| run(&mut decoder(all()), segments).unwrap_err().to_string();
     assert_eq!(fails(&[(RAW, &[(Offset::Byte(7), &[2, 10, 2, 255])])]), "byte 9: record 2: value: bad");
     assert_eq!(fails(&[(RAW, &[(Offset::Byte(7), &[2, 10, 0])])]), "byte 9: record 2: length: too short");
     assert_eq!(fails(&[(RAW, &[(Offset::Byte(7), &[2, 10, 5, 1])])]), "byte 9: record 2: length: cut short");
