@@ -8,7 +8,7 @@ use super::{ScanRequest, Segment, SpanFilter, Statistics};
 use crate::bgzf::{EOF_BLOCK, MAX_BLOCK, VirtualOffset, is_bgzf, is_gzip};
 use crate::error::{Error, Offset, Result};
 use crate::genome::{Contigs, RegionSet, resolve_names};
-use crate::index::{BinningIndex, Chunk};
+use crate::index::{BinningIndex, Chunk, MAX_BYTES};
 use crate::io::{Location, ObjectIo, ObjectMeta};
 
 /// How a file is stored, by its first bytes; its name does not matter.
@@ -60,8 +60,6 @@ const FIRST_READ: u64 = 64 << 10;
 const GAP: u64 = MAX_BLOCK as u64;
 /// Smallest piece that a region's stretch is cut into: each cut reads a block twice, up to 64 KiB.
 const REGION_PIECE: u64 = 1 << 20;
-/// Largest stored index.
-const MAX_INDEX: u64 = 1 << 30;
 
 impl StreamFile {
     /// Looks at the first and, of a BGZF file, the last bytes.
@@ -149,14 +147,13 @@ impl StreamFile {
                 Err(e) if e.is_not_found() && self.choice == IndexChoice::Auto => continue,
                 Err(e) => return Err(e),
             };
-            if meta.size > MAX_INDEX {
-                return Err(
-                    Error::limit(format!("the index has {} bytes, more than 1 GiB", meta.size)).in_object(candidate)
-                );
+            if meta.size > MAX_BYTES as u64 {
+                let e = Error::limit(format!("the index has {} bytes, more than 256 MiB", meta.size));
+                return Err(e.in_object(candidate));
             }
             let bytes = io.read(&meta, 0..meta.size).await?;
             let index = BinningIndex::parse(&bytes).map_err(|e| e.in_object(&candidate))?;
-            if index.end_of_placed().is_some_and(|end| end.compressed() > self.object().size) {
+            if index.end_of_placed().is_some_and(|end| end > VirtualOffset::new(self.object().size, 0)) {
                 return Err(Error::corrupt(format!("the index points past the end of {at}"))
                     .in_object(candidate)
                     .hint("it belongs to another version of the file: index it again"));
@@ -278,7 +275,8 @@ impl StreamFile {
                 chunks.extend(index.chunks(id, intervals));
             }
         }
-        if regions.has_unplaced() {
+        // Every line of a text format has a contig.
+        if regions.has_unplaced() && index.tabix().is_none() {
             let start = index.end_of_placed().unwrap_or(self.start()).max(self.start());
             chunks.push(Chunk { start, stop: VirtualOffset::MAX });
         }
