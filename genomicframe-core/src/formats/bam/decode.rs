@@ -447,6 +447,9 @@ impl Rows for BamRows {
         {
             warnings.add("a record starts past the end of its contig");
         }
+        if record.mate_pos().is_some_and(|pos| pos < 1) {
+            warnings.add("a mate's position is negative");
+        }
         self.build(&record, all, warnings)?;
         self.bytes += all.len();
         Ok(true)

@@ -56,10 +56,8 @@ impl<'a> Record<'a> {
                 return Err(Error::corrupt(format!("contig {id} is not in the dictionary of {contigs}")).field(field));
             }
         }
-        for (at, field) in [(4, "pos"), (24, "next_pos")] {
-            if record.i32(at) < -1 {
-                return Err(Error::corrupt(format!("{} is not a position", record.i32(at))).field(field));
-            }
+        if record.i32(4) < -1 {
+            return Err(Error::corrupt(format!("{} is not a position", record.i32(4))).field("pos"));
         }
         Ok(Self { bytes, cigar, seq, qual, tags })
     }
@@ -83,12 +81,14 @@ impl<'a> Record<'a> {
 
     /// 1-based.
     pub(super) fn pos(&self) -> Option<i64> {
-        place(self.i32(4))
+        let stored = self.i32(4);
+        (stored >= 0).then(|| i64::from(stored) + 1)
     }
 
-    /// 1-based.
+    /// 1-based. Nothing is derived from it, so that a meaningless one is shown as it is, as samtools does.
     pub(super) fn mate_pos(&self) -> Option<i64> {
-        place(self.i32(24))
+        let stored = self.i32(24);
+        (stored != -1).then(|| i64::from(stored) + 1)
     }
 
     /// The last base aligned, 1-based: htslib's `bam_endpos`. The start itself when unmapped or nothing is aligned.
@@ -162,8 +162,4 @@ impl<'a> Record<'a> {
     pub(super) fn tags(&self) -> Tags<'a> {
         Tags::new(&self.bytes[self.tags..])
     }
-}
-
-fn place(stored: i32) -> Option<i64> {
-    (stored >= 0).then(|| i64::from(stored) + 1)
 }
