@@ -39,7 +39,7 @@ impl From<Status> for ExitCode {
 }
 
 /// Time that a cancelled query has to remove its files.
-const CLEAN_UP: Duration = Duration::from_secs(3);
+const CLEAN_UP: Duration = Duration::from_secs(1);
 
 /// The threads of a run. An operator may compute for seconds without a pause, and a pipe may block its writer for good:
 /// apart from each other, neither keeps a signal from being heard, nor a temporary file from being removed.

@@ -3,7 +3,7 @@
 use genomicframe::ReadOptions;
 use genomicframe_core::scan::IndexChoice;
 
-use crate::support::{context, data, read, rows, sorted};
+use crate::support::{Random, context, data, read, rows, sorted};
 
 struct Case {
     file: &'static str,
@@ -26,6 +26,25 @@ const CASES: &[Case] = &[
     },
     Case { file: "header_only.bam", regions: &["", "chr1"], columns: &[&[]] },
     Case { file: "long_cigar.bam", regions: &["", "chr1:1-100000000"], columns: &[&[], &["cigar", "end"]] },
+    Case {
+        file: "cohort.vcf.gz",
+        regions: &["", "chr1", "chr1:50,000-60,000", "chr2:1-5,000", "1:50,000-60,000", "chrM", "nowhere"],
+        columns: &[&[], &["pos", "ref", "alt"], &["info_af", "format_gt"], &["format_ad", "end"]],
+    },
+    Case { file: "cohort.vcf", regions: &["", "chr1:1-20,000"], columns: &[&[], &["chrom", "qual"]] },
+    Case { file: "sites.vcf.gz", regions: &["", "chr1", "chr10:1-30,000"], columns: &[&[], &["filter", "info_ac"]] },
+    Case { file: "header_only.vcf", regions: &["", "chr1"], columns: &[&[]] },
+    Case {
+        file: "genes.gff3.gz",
+        regions: &["", "chr1", "chr2:10,000-40,000", "2:10,000-40,000"],
+        columns: &[&[], &["feature", "attr_id"], &["attributes"]],
+    },
+    Case { file: "genes.gff3", regions: &["", "chr1:1-50,000"], columns: &[&[], &["start", "end"]] },
+    Case { file: "reads.fastq", regions: &[""], columns: &[&[], &["id"], &["seq", "qual"]] },
+    Case { file: "reads.fastq.bgz", regions: &[""], columns: &[&[], &["description"]] },
+    Case { file: "panel.bed", regions: &["", "chr1", "chr2:1-50,000"], columns: &[&[], &["chrom", "start"]] },
+    Case { file: "targets3.bed", regions: &["", "chr1:1-100,000"], columns: &[&[], &["end"]] },
+    Case { file: "blocks12.bed", regions: &["", "chr1"], columns: &[&[], &["block_sizes", "name"]] },
 ];
 
 #[tokio::test]
@@ -97,5 +116,83 @@ async fn a_limit_returns_that_many_rows() {
                 assert_eq!(found, all.min(limit), "{} LIMIT {limit}", case.file);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn plain_gzip_and_bgzf_are_the_same_rows() {
+    let ctx = context(2, 64);
+    for (a, b) in [
+        ("reads.fastq", "reads.fastq.gz"),
+        ("reads.fastq", "reads.fastq.bgz"),
+        ("cohort.vcf", "cohort.gzip.vcf.gz"),
+        ("genes.gff3", "genes.gzip.gff3.gz"),
+    ] {
+        let plain = read(&ctx, &data(a), ReadOptions::new(), &[]).await;
+        assert_eq!(read(&ctx, &data(b), ReadOptions::new(), &[]).await, plain, "{a} and {b}");
+        assert!(!plain.is_empty());
+    }
+}
+
+/// Predicates of many shapes: what is pushed into the scan must keep the rows that DataFusion keeps by itself.
+#[tokio::test]
+async fn pushed_predicates_keep_the_rows_of_plain_ones() {
+    let tables = [
+        ("sample.bam", ["rname", "pos", "end"], "'chr1' 'chr2' 'chrX' 'none'", ["mapq", "flag", "tlen", "tag_nm"]),
+        ("cohort.vcf.gz", ["chrom", "pos", "end"], "'chr1' 'chr2' 'chrX' 'none'", ["qual", "info_dp", "pos", "end"]),
+        ("genes.gff3.gz", ["seqid", "start", "end"], "'chr1' 'chr2' 'chrX' 'none'", ["score", "start", "end", "phase"]),
+        ("panel.bed", ["chrom", "start", "end"], "'chr1' 'chr2' 'chrX' 'none'", ["score", "start", "end", "end"]),
+        ("targets3.bed", ["chrom", "start", "end"], "'chr1' 'chr2' 'chrX' 'none'", ["start", "start", "end", "end"]),
+    ];
+    let mut random = Random(7);
+    let ctx = context(2, 256);
+    for (file, [contig, start, end], names, numbers) in tables {
+        let path = data(file);
+        let table = ctx.read(path.as_str(), ReadOptions::new()).await.unwrap();
+        let batches = table.clone().collect().await.unwrap();
+        // A table in memory has no push-down at all.
+        let schema = std::sync::Arc::clone(table.schema().inner());
+        let plain = genomicframe::datafusion::datasource::MemTable::try_new(schema, vec![batches]).unwrap();
+        ctx.session().register_table("plain", std::sync::Arc::new(plain)).unwrap();
+        let names: Vec<&str> = names.split(' ').collect();
+        for _ in 0..150 {
+            let predicate = predicate(&mut random, &[contig, start, end], &names, &numbers, 3);
+            let sql = |from: &str| format!("SELECT {contig}, {start}, {end} FROM {from} WHERE {predicate}");
+            let pushed = crate::support::query(&ctx, &sql(&format!("'{path}'"))).await;
+            assert_eq!(pushed, crate::support::query(&ctx, &sql("plain")).await, "{file}: {predicate}");
+        }
+        ctx.session().deregister_table("plain").unwrap();
+    }
+}
+
+fn predicate(random: &mut Random, place: &[&str; 3], names: &[&str], numbers: &[&str; 4], depth: u64) -> String {
+    let [contig, start, end] = place;
+    let pick = |random: &mut Random, list: &[&str]| list[random.below(list.len() as u64) as usize].to_owned();
+    let op = |random: &mut Random| pick(random, &["=", "<>", "<", "<=", ">", ">="]);
+    if depth > 0 && random.below(3) > 0 {
+        let a = predicate(random, place, names, numbers, depth - 1);
+        let b = predicate(random, place, names, numbers, depth - 1);
+        return match random.below(5) {
+            0 => format!("NOT ({a})"),
+            1 | 2 => format!("({a} OR {b})"),
+            _ => format!("({a} AND {b})"),
+        };
+    }
+    let at = |random: &mut Random| random.below(190_000);
+    match random.below(9) {
+        0 => format!("{contig} {} {}", op(random), pick(random, names)),
+        1 => format!("{contig} IN ({}, {})", pick(random, names), pick(random, names)),
+        2 => format!("{start} {} {}", op(random), at(random)),
+        3 => format!("{end} {} {}.5", op(random), at(random)),
+        4 => format!("{start} BETWEEN {} AND {}", at(random), at(random)),
+        5 => format!("{} {} {}", at(random), op(random), pick(random, &[start, end])),
+        6 => {
+            let (a, length) = (at(random), random.below(20_000));
+            let name = pick(random, names);
+            let name = name.trim_matches('\'');
+            format!("in_region({contig}, {start}, {end}, '{name}:{}-{}')", a + 1, a + 1 + length)
+        }
+        7 => format!("{contig} IS {}NULL", pick(random, &["", "NOT "])),
+        _ => format!("{} {} {}", pick(random, numbers), op(random), [0, 1, 30, 60, 200][random.below(5) as usize]),
     }
 }

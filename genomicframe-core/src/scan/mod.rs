@@ -20,6 +20,8 @@ mod records;
 mod request;
 mod spans;
 mod stream_file;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::ops::Range;
@@ -76,7 +78,7 @@ pub trait Format: fmt::Debug + Send + Sync {
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>>;
 
-    /// Appends rows as the format's text, a line (or, for FASTQ, four) per row; the header is [`Dataset::encode_header`].
+    /// Appends rows as the format's text, a line (or, for FASTQ, four) per row; the header is [`Dataset::header_text`].
     ///
     /// # Errors
     /// When a column is missing that the text needs, or the format has no text form.
@@ -85,7 +87,7 @@ pub trait Format: fmt::Debug + Send + Sync {
         Err(Error::unsupported(format!("{} cannot be written as text", self.id())))
     }
 
-    /// Whether `encode` needs this column where it is given the whole schema, so that the others need not be read.
+    /// Whether `encode` looks at this column of the schema, so that the others need not be read.
     fn encodes(&self, column: &str) -> bool {
         let _ = column;
         true
@@ -113,9 +115,9 @@ pub trait Dataset: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Appends the header that belongs before the rows of [`Format::encode`], each line ended; formats without one do nothing.
-    fn encode_header(&self, out: &mut Vec<u8>) {
-        let _ = out;
+    /// The header as it stands in front of the rows of [`Format::encode`], each line ended; `None` for formats without one.
+    fn header_text(&self) -> Option<&str> {
+        None
     }
 
     /// Which columns hold a record's span; `None` for formats without a genome (FASTQ).

@@ -79,7 +79,9 @@ impl FunctionRewrite for GenomicRewrite {
     }
 
     fn rewrite(&self, expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
-        bind(expr, schema)?.transform_data(|expr| Ok(functions::rewrite_comparison(expr, schema)))
+        bind(expr, schema)?
+            .transform_data(|expr| Ok(functions::rewrite_comparison(expr, schema)))?
+            .transform_data(|expr| Ok(functions::round_constants(expr, schema)))
     }
 }
 

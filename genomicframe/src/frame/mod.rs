@@ -9,6 +9,7 @@
 //! | `roles` | which columns hold a row's place |
 //! | `collect` | terminal calls that return rows |
 //! | `explain` | the plan as text |
+//! | `write` | terminal calls that write files |
 
 mod collect;
 mod explain;
@@ -17,6 +18,7 @@ mod join;
 mod roles;
 mod scan;
 mod verbs;
+mod write;
 
 use datafusion::dataframe::DataFrame;
 

@@ -19,6 +19,7 @@ mod args;
 pub mod coordinates;
 pub mod filters;
 pub mod flags;
+mod floats;
 pub mod genotypes;
 mod list_rewrite;
 pub mod lists;
@@ -32,6 +33,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::registry::FunctionRegistry;
 
+pub(crate) use floats::round_constants;
 pub(crate) use list_rewrite::rewrite_comparison;
 pub use list_rewrite::{ListComparisonPlanner, rewrite_list_comparisons};
 

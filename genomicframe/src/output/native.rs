@@ -70,12 +70,8 @@ impl Native {
     }
 
     /// The header of all files, which must be the same.
-    fn header(&self) -> Result<Vec<u8>> {
-        let mut headers = self.datasets.iter().map(|d| {
-            let mut header = Vec::new();
-            d.encode_header(&mut header);
-            header
-        });
+    fn header(&self) -> Result<&str> {
+        let mut headers = self.datasets.iter().map(|d| d.header_text().unwrap_or_default());
         let first = headers.next().unwrap_or_default();
         if headers.any(|h| h != first) {
             let e =
@@ -96,7 +92,11 @@ pub(super) struct NativeText {
 impl NativeText {
     pub(super) fn new(native: Native, header: bool, mut out: Out) -> Result<Self> {
         if header {
-            out.put(&native.header()?)?;
+            let text = native.header()?;
+            out.put(text.as_bytes())?;
+            if !text.is_empty() && !text.ends_with('\n') {
+                out.put(b"\n")?;
+            }
         }
         Ok(Self { native, out, buffer: Vec::new() })
     }

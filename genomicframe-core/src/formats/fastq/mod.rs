@@ -65,6 +65,6 @@ impl Format for Fastq {
     }
 
     fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        encode(batch, out)
+        encode::encode(batch, out)
     }
 }

@@ -67,7 +67,7 @@ impl Format for Gff {
     }
 
     fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        encode(batch, out)
+        encode::encode(batch, out)
     }
 
     /// `attributes` holds every attribute; the columns of single ones repeat it.

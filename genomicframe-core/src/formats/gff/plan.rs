@@ -65,8 +65,8 @@ impl Dataset for GffFile {
         self.text.contigs()
     }
 
-    fn encode_header(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"##gff-version 3\n");
+    fn header_text(&self) -> Option<&str> {
+        Some("##gff-version 3\n")
     }
 
     fn span_columns(&self) -> Option<SpanColumns> {

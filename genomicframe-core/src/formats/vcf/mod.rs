@@ -86,10 +86,10 @@ impl Format for Vcf {
     }
 
     fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        encode(batch, out)
+        encode::encode(batch, out)
     }
 
-    /// `end` follows from the other columns.
+    /// The last position follows from the other columns.
     fn encodes(&self, column: &str) -> bool {
         column != "end"
     }

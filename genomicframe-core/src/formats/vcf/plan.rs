@@ -29,6 +29,8 @@ const INDEX_SUFFIXES: [&str; 2] = [".tbi", ".csi"];
 pub struct VcfDataset {
     file: StreamFile,
     header: Header,
+    /// The header of rows written back: with the samples that were asked for.
+    written_header: String,
     /// Records begin here.
     data_start: Offset,
     columns: Arc<Columns>,
@@ -55,7 +57,10 @@ impl VcfDataset {
         file.set_data_start(data_start);
         let columns = Arc::new(Columns::new(&header, options)?);
         let longest_line = options.limits.record_bytes;
-        Ok(Self { file, header, data_start, columns, indexed: OnceLock::new(), longest_line })
+        let mut written = Vec::new();
+        write_header(&header.text, columns.sample_names.iter().map(String::as_str), &mut written);
+        let written_header = String::from_utf8_lossy(&written).into_owned();
+        Ok(Self { file, header, written_header, data_start, columns, indexed: OnceLock::new(), longest_line })
     }
 
     /// The header as written, from `##fileformat` to the `#CHROM` line.
@@ -118,13 +123,20 @@ impl Dataset for VcfDataset {
         self.indexed.get().map(|i| &i.contigs).or(header)
     }
 
+    fn header_text(&self) -> Option<&str> {
+        Some(&self.written_header)
+    }
+
+    fn sample(&self) -> Option<String> {
+        match &self.columns.sample_names[..] {
+            [only] => Some(only.clone()),
+            _ => None,
+        }
+    }
+
     /// Records may lie on contigs that the header does not list; an index names all that have records.
     fn names_every_contig(&self) -> bool {
         self.indexed.get().is_some()
-    }
-
-    fn encode_header(&self, out: &mut Vec<u8>) {
-        write_header(&self.header.text, self.samples(), out);
     }
 
     fn span_columns(&self) -> Option<SpanColumns> {

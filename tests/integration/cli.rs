@@ -1,37 +1,14 @@
 //! `gf` as a user runs it: what it prints, how it ends, and what it leaves behind.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// The program. These tests are this package's, and not in the one binary of all others, because cargo builds a
-/// package's programs for that package's own tests only.
+use crate::support::{self, data, output, peer};
+
 fn gf() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_gf"))
-}
-
-/// The path of a sample file.
-fn data(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data").join(name).display().to_string()
-}
-
-/// A peer program on `PATH`; `None`, told loudly, when it is absent.
-fn peer(program: &str) -> Option<PathBuf> {
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&paths).map(|p| p.join(program)).find(|p| p.is_file());
-    if found.is_none() {
-        assert!(std::env::var_os("GF_REQUIRE_PEERS").is_none(), "{program} is required by GF_REQUIRE_PEERS but absent");
-        eprintln!("SKIPPED: {program} is not installed, so nothing was compared with it");
-    }
-    found
-}
-
-/// What a peer prints.
-fn output(program: &Path, args: &[&str]) -> String {
-    let out = Command::new(program).args(args).output().unwrap();
-    assert!(out.status.success(), "{program:?} {args:?}: {}", String::from_utf8_lossy(&out.stderr));
-    String::from_utf8(out.stdout).unwrap()
+    Command::new(support::gf())
 }
 
 fn run(args: &[&str]) -> Output {
