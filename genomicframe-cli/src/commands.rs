@@ -2,8 +2,10 @@
 
 use genomicframe::{
     Error, Execution, Explained, GenomicContext, Native, OutputFormat, Result, WriteOptions, describe, write_batch,
-    write_text,
+    write_stream, write_text,
 };
+
+use tokio::runtime::Handle;
 
 use crate::args::{Command, CountArgs, ExplainArgs, FileArgs, HeadArgs, OutputArgs, SchemaArgs, ViewArgs};
 use crate::output::Output;
@@ -17,6 +19,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// The work failed.
     Work(Error),
+    /// A worker stopped without an answer.
+    Lost(String),
 }
 
 impl From<Error> for Failure {
@@ -25,15 +29,22 @@ impl From<Error> for Failure {
     }
 }
 
+/// What commands work with.
+pub(crate) struct Session {
+    pub(crate) ctx: GenomicContext,
+    /// Where rows are written: apart from the threads that make them, so that it can be stopped whatever those do.
+    pub(crate) writer: Handle,
+}
+
 /// Runs a command to its end.
-pub(crate) async fn execute(ctx: &GenomicContext, command: Command) -> Result<(), Failure> {
+pub(crate) async fn execute(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Sql(args) => print(ctx, &args.query, output(&args.output)?).await,
-        Command::View(args) => view(ctx, &args).await,
-        Command::Count(args) => count(ctx, &args).await,
-        Command::Schema(args) => schema(ctx, &args).await,
-        Command::Head(args) => head(ctx, &args).await,
-        Command::Explain(args) => explain(ctx, &args).await,
+        Command::Sql(args) => print(session, &args.query, output(&args.output)?).await,
+        Command::View(args) => view(session, &args).await,
+        Command::Count(args) => count(session, &args).await,
+        Command::Schema(args) => schema(session, &args).await,
+        Command::Head(args) => head(session, &args).await,
+        Command::Explain(args) => explain(session, &args).await,
     }
 }
 
@@ -42,8 +53,8 @@ fn output(args: &OutputArgs) -> Result<Output, Failure> {
 }
 
 /// Runs a statement and writes its rows.
-async fn print(ctx: &GenomicContext, sql: &str, output: Output) -> Result<(), Failure> {
-    let mut frame = ctx.sql(sql).await?;
+async fn print(session: &Session, sql: &str, output: Output) -> Result<(), Failure> {
+    let mut frame = session.ctx.sql(sql).await?;
     let mut options = output.options;
     if output.format == OutputFormat::Native {
         let native = Native::of(&frame)?;
@@ -57,23 +68,28 @@ async fn print(ctx: &GenomicContext, sql: &str, output: Output) -> Result<(), Fa
         options = options.native(native);
     }
     let execution = Execution::new(frame).await?;
-    let line = (!output.on_screen).then(|| Line::start(execution.progress()));
-    let written = execution.write(output.format, output.target, &options).await;
+    let line = (!output.on_screen).then(|| Line::start(execution.progress(), &session.writer));
+    let rows = execution.start();
+    let write = async move { write_stream(rows, output.format, output.target, &options).await };
+    let written = session.writer.spawn(write).await;
     drop(line);
-    Ok(written.map(|_| ())?)
+    match written {
+        Ok(written) => Ok(written.map(|_| ())?),
+        Err(lost) => Err(Failure::Lost(lost.to_string())),
+    }
 }
 
 /// As [`print`], of a statement that the user wrote only parts of.
-async fn print_parts(ctx: &GenomicContext, query: &Query<'_>, output: Output) -> Result<(), Failure> {
+async fn print_parts(session: &Session, query: &Query<'_>, output: Output) -> Result<(), Failure> {
     let sql = query.sql()?;
-    print(ctx, &sql, output).await.map_err(|failure| match failure {
+    print(session, &sql, output).await.map_err(|failure| match failure {
         // Lines and columns in the message are the statement's.
         Failure::Work(e) if e.is_syntax() => Failure::Work(Error::invalid(format!("{e}\nin the statement\n{sql}"))),
         other => other,
     })
 }
 
-async fn view(ctx: &GenomicContext, args: &ViewArgs) -> Result<(), Failure> {
+async fn view(session: &Session, args: &ViewArgs) -> Result<(), Failure> {
     let output = output(&args.output)?;
     if output.format == OutputFormat::Native && args.select.is_some() {
         return Err(Failure::Usage(
@@ -83,18 +99,18 @@ async fn view(ctx: &GenomicContext, args: &ViewArgs) -> Result<(), Failure> {
     let columns = args.select.as_deref().unwrap_or("*");
     let filter = args.filter.as_deref();
     let query = Query { file: &args.file, regions: &args.regions, filter, columns, limit: args.limit };
-    print_parts(ctx, &query, output).await
+    print_parts(session, &query, output).await
 }
 
-async fn head(ctx: &GenomicContext, args: &HeadArgs) -> Result<(), Failure> {
-    print_parts(ctx, &all(&args.file, Some(args.rows)), output(&args.output)?).await
+async fn head(session: &Session, args: &HeadArgs) -> Result<(), Failure> {
+    print_parts(session, &all(&args.file, Some(args.rows)), output(&args.output)?).await
 }
 
 fn all(file: &FileArgs, limit: Option<u64>) -> Query<'_> {
     Query { file, regions: &[], filter: None, columns: "*", limit }
 }
 
-async fn count(ctx: &GenomicContext, args: &CountArgs) -> Result<(), Failure> {
+async fn count(session: &Session, args: &CountArgs) -> Result<(), Failure> {
     let mut output = output(&args.output)?;
     if args.output.format.is_none() && args.output.output.is_none() {
         output.format = OutputFormat::Tsv;
@@ -105,13 +121,13 @@ async fn count(ctx: &GenomicContext, args: &CountArgs) -> Result<(), Failure> {
     let filter = args.filter.as_deref();
     let columns = "count(*) AS count";
     let query = Query { file: &args.file, regions: &args.regions, filter, columns, limit: None };
-    print_parts(ctx, &query, output).await
+    print_parts(session, &query, output).await
 }
 
-async fn schema(ctx: &GenomicContext, args: &SchemaArgs) -> Result<(), Failure> {
+async fn schema(session: &Session, args: &SchemaArgs) -> Result<(), Failure> {
     let output = output(&args.output)?;
     refuse_native(output.format)?;
-    let frame = ctx.sql(&all(&args.file, None).sql()?).await?;
+    let frame = session.ctx.sql(&all(&args.file, None).sql()?).await?;
     let batch = describe(frame.schema().as_arrow())?;
     write_batch(batch, output.format, output.target, &output.options).await?;
     Ok(())
@@ -124,10 +140,10 @@ fn refuse_native(format: OutputFormat) -> Result<(), Failure> {
     }
 }
 
-async fn explain(ctx: &GenomicContext, args: &ExplainArgs) -> Result<(), Failure> {
+async fn explain(session: &Session, args: &ExplainArgs) -> Result<(), Failure> {
     let output = output(&args.output)?;
     let rows = output.format != OutputFormat::Table && (args.output.format.is_some() || args.output.output.is_some());
-    let frame = ctx.sql(&args.query).await?;
+    let frame = session.ctx.sql(&args.query).await?;
     let plans = if args.analyze { Explained::analyze(frame).await? } else { Explained::new(frame).await? };
     if rows && output.format != OutputFormat::Native {
         write_batch(plans.to_batch()?, output.format, output.target, &output.options).await?;

@@ -73,8 +73,8 @@ impl Output {
             return Err(Error::invalid("this format is not for a terminal; name a file with -o, or pipe it"));
         }
         let mut options = WriteOptions::new().header(!args.no_header);
-        if let Some(width) = terminal_width().filter(|_| is_terminal) {
-            options = options.width(width);
+        if is_terminal {
+            options = options.width(terminal_width());
         }
         let target = file.map_or(Target::Stdout, |path| Target::File(path.to_owned()));
         let promised = known.and_then(|(_, _, promised)| *promised);
@@ -83,9 +83,13 @@ impl Output {
     }
 }
 
-fn terminal_width() -> Option<usize> {
+/// Characters of a line where the terminal does not tell.
+const USUAL_WIDTH: usize = 80;
+
+fn terminal_width() -> usize {
     let asked = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).filter(|c| *c > 0);
-    asked.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0.into()))
+    let real = || terminal_size::terminal_size().map(|(width, _)| width.0.into());
+    asked.or_else(real).unwrap_or(USUAL_WIDTH)
 }
 
 #[cfg(test)]

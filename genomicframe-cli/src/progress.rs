@@ -5,12 +5,22 @@ use std::time::Duration;
 
 use genomicframe::Progress;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 /// Shown after a second, and gone when dropped.
 pub(crate) struct Line {
-    bar: ProgressBar,
     task: JoinHandle<()>,
+    _bar: Bar,
+}
+
+/// Leaves the terminal when dropped: by whoever waits, or with its task when a signal ends the program.
+struct Bar(ProgressBar);
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }
 
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -18,10 +28,11 @@ const BETWEEN: Duration = Duration::from_millis(200);
 
 impl Line {
     /// Watches a query; nothing is drawn where standard error is no terminal.
-    pub(crate) fn start(progress: Progress) -> Self {
+    pub(crate) fn start(progress: Progress, on: &Handle) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        let shown = bar.clone();
-        let task = tokio::spawn(async move {
+        let (bar, shown) = (Bar(bar.clone()), Bar(bar));
+        let task = on.spawn(async move {
+            let shown = &shown.0;
             if !std::io::stderr().is_terminal() {
                 return;
             }
@@ -43,13 +54,12 @@ impl Line {
                 tokio::time::sleep(BETWEEN).await;
             }
         });
-        Self { bar, task }
+        Self { task, _bar: bar }
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
         self.task.abort();
-        self.bar.finish_and_clear();
     }
 }

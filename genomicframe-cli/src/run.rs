@@ -7,10 +7,11 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use genomicframe::{Error, GenomicContext};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
 use crate::args::{Args, Command};
-use crate::commands::{Failure, execute};
+use crate::commands::{Failure, Session, execute};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,34 +39,66 @@ impl From<Status> for ExitCode {
 }
 
 /// Time that a cancelled query has to remove its files.
-const CLEAN_UP: Duration = Duration::from_secs(3);
+const CLEAN_UP: Duration = Duration::from_secs(1);
+
+/// The threads of a run. An operator may compute for seconds without a pause, and a pipe may block its writer for good:
+/// apart from each other, neither keeps a signal from being heard, nor a temporary file from being removed.
+struct Runtimes {
+    /// Plans and runs queries.
+    engine: Runtime,
+    /// Writes rows, and shows the progress.
+    writer: Runtime,
+    /// The main thread: waits for the end or a signal.
+    supervisor: Runtime,
+}
+
+impl Runtimes {
+    fn new(threads: Option<u16>) -> io::Result<Self> {
+        let workers = threads.map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
+        Ok(Self {
+            engine: Builder::new_multi_thread().worker_threads(workers).enable_all().build()?,
+            writer: Builder::new_multi_thread().worker_threads(1).enable_all().build()?,
+            supervisor: Builder::new_current_thread().enable_all().build()?,
+        })
+    }
+}
 
 /// Does what the arguments ask.
 pub fn run(args: Args) -> Status {
-    let threads = args.command.engine().threads.map(usize::from);
-    let workers = threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
-    let runtime = match Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
-        Ok(runtime) => runtime,
+    let runtimes = match Runtimes::new(args.command.engine().threads) {
+        Ok(runtimes) => runtimes,
         Err(e) => {
             tell(&format!("cannot start threads: {e}"));
             return Status::Failed;
         }
     };
-    let status = runtime.block_on(supervise(args.command));
-    // What still runs belongs to a cancelled query.
-    runtime.shutdown_background();
-    status
-}
-
-/// Runs the command until it ends or a signal comes.
-async fn supervise(command: Command) -> Status {
-    let ctx = match context(&command) {
+    let ctx = match context(&args.command) {
         Ok(ctx) => ctx,
         Err(e) => {
             tell(&e.to_string());
             return Status::Failed;
         }
     };
+    let session = Session { ctx: ctx.clone(), writer: runtimes.writer.handle().clone() };
+    let work = runtimes.engine.spawn(async move { execute(&session, args.command).await });
+    let status = runtimes.supervisor.block_on(supervise(work));
+    if let Status::Interrupted(_) = status {
+        // Drops what is being written, and with it the temporary file.
+        runtimes.writer.shutdown_timeout(CLEAN_UP);
+    } else {
+        for (what, times) in ctx.take_warnings() {
+            let often = if times > 1 { format!(" ({times} times)") } else { String::new() };
+            tell(&format!("warning: {what}{often}"));
+        }
+        runtimes.writer.shutdown_background();
+    }
+    // What still runs there makes rows that nobody takes.
+    runtimes.engine.shutdown_background();
+    status
+}
+
+/// Waits for the end or a signal, whichever is first.
+async fn supervise(work: JoinHandle<Result<(), Failure>>) -> Status {
     let signal = match signals() {
         Ok(signal) => signal,
         Err(e) => {
@@ -73,39 +106,25 @@ async fn supervise(command: Command) -> Status {
             return Status::Failed;
         }
     };
-    let mut work = tokio::spawn({
-        let ctx = ctx.clone();
-        async move { execute(&ctx, command).await }
-    });
     let result = tokio::select! {
-        result = &mut work => result,
-        signal = signal => {
-            work.abort();
-            // Ends as soon as its task is dropped, and with it the temporary file.
-            let _ = tokio::time::timeout(CLEAN_UP, work).await;
-            return Status::Interrupted(signal);
-        }
+        result = work => result.unwrap_or_else(|lost| Err(Failure::Lost(lost.to_string()))),
+        signal = signal => return Status::Interrupted(signal),
     };
-    let status = match result {
-        Ok(Ok(())) => Status::Done,
-        Ok(Err(Failure::Usage(message))) => {
+    match result {
+        Ok(()) => Status::Done,
+        Err(Failure::Usage(message)) => {
             tell(&message);
             Status::Usage
         }
-        Ok(Err(Failure::Work(e))) => {
+        Err(Failure::Work(e)) => {
             tell(&e.to_string());
             Status::Failed
         }
-        Err(_) => {
-            tell("a worker stopped without an answer; this is a bug in gf");
+        Err(Failure::Lost(how)) => {
+            tell(&format!("a worker stopped without an answer, which is a bug in gf: {how}"));
             Status::Failed
         }
-    };
-    for (what, times) in ctx.take_warnings() {
-        let often = if times > 1 { format!(" ({times} times)") } else { String::new() };
-        tell(&format!("warning: {what}{often}"));
     }
-    status
 }
 
 fn context(command: &Command) -> Result<GenomicContext, Error> {

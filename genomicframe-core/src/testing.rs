@@ -1,5 +1,8 @@
 //! Files made in memory, for tests.
 
+pub(crate) mod index;
+pub(crate) mod logic;
+
 use std::io::Write;
 use std::sync::Arc;
 
@@ -73,7 +76,7 @@ pub(crate) struct Opened {
     pub(crate) metrics: Arc<ScanMetrics>,
 }
 
-/// Opens `bytes`, with `index` beside it as `.tbi`.
+/// Opens `bytes`, with `index` beside it.
 pub(crate) fn open(
     format: &dyn Format,
     bytes: impl Into<Vec<u8>>,
@@ -84,7 +87,12 @@ pub(crate) fn open(
     let at = Location::parse("memory:///data")?;
     io.put(&at, bytes.into());
     if let Some(index) = index {
-        io.put(&at.with_suffix(".tbi"), index);
+        let suffix = match index.get(..3) {
+            Some(b"BAI") => ".bai",
+            Some(b"TBI") => ".tbi",
+            _ => ".csi",
+        };
+        io.put(&at.with_suffix(suffix), index);
     }
     let dataset = block_on(format.open(&at, &*io, options))?;
     Ok(Opened { io, dataset, metrics: Arc::default() })
@@ -153,4 +161,46 @@ fn run(
         batches.extend(block_on(stream.try_collect::<Vec<_>>())?);
     }
     Ok(batches)
+}
+
+/// Numbers that look random and are the same in every run (xorshift).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    /// A number below `n`.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % n
+    }
+
+    /// Some of `bytes` changed: bits flipped, numbers set to what counts fear, stretches cut, doubled or moved.
+    pub(crate) fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = bytes.to_vec();
+        for _ in 0..=self.below(3) {
+            if out.is_empty() {
+                return out;
+            }
+            let at = self.below(out.len());
+            match self.below(6) {
+                0 => out[at] ^= 1 << self.below(8),
+                1 => out[at] = self.below(256) as u8,
+                2 | 3 => {
+                    let feared = [0, 1, -1, i32::MAX, i32::MIN, 255, 65_535, 65_536, 1 << 24, 1 << 29];
+                    let number = feared[self.below(feared.len())].to_le_bytes();
+                    let end = (at + 4).min(out.len());
+                    out[at..end].copy_from_slice(&number[..end - at]);
+                }
+                4 => out.truncate(at),
+                _ => {
+                    let end = (at + self.below(40)).min(out.len());
+                    let stretch = out[at..end].to_vec();
+                    let to = self.below(out.len());
+                    out.splice(to..to, stretch);
+                }
+            }
+        }
+        out
+    }
 }

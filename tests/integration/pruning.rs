@@ -69,6 +69,21 @@ async fn a_region_reads_the_blocks_its_index_names() {
     }
 }
 
+/// A partition goes to another process as text and comes back the same.
+#[tokio::test]
+async fn partitions_are_plain_values() {
+    let io = Storage::default();
+    let dataset =
+        formats::open(&Location::parse(&data("sample.bam")).unwrap(), &io, &OpenOptions::default()).await.unwrap();
+    dataset.load_index(&io).await.unwrap();
+    let plan = dataset.plan(&ScanRequest { partitions: 3, ..ScanRequest::all(vec![0]) }).unwrap();
+    assert_eq!(plan.partitions.len(), 3);
+    let text = serde_json::to_string(&(&plan.partitions, &plan.objects)).unwrap();
+    type Plain = (Vec<genomicframe_core::scan::Partition>, Vec<genomicframe_core::io::ObjectMeta>);
+    let (partitions, objects): Plain = serde_json::from_str(&text).unwrap();
+    assert_eq!((partitions, &objects[..]), (plan.partitions.clone(), &plan.objects[..]));
+}
+
 /// The number after `key=` in a plan.
 fn planned(plan: &[String], key: &str) -> u64 {
     let text = plan.join("\n");

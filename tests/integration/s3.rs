@@ -10,7 +10,7 @@ use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 
-use crate::support::{data, number, query};
+use crate::support::{self, data, number, query};
 
 /// Serves `root`, whose folders are buckets; the address to reach it.
 async fn serve(root: &std::path::Path) -> String {
@@ -31,13 +31,46 @@ async fn serve(root: &std::path::Path) -> String {
     format!("http://{address}")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_region_of_a_bam_on_s3_is_the_local_one() {
+/// A folder with the bucket `lab`, which holds the sample reads.
+fn bucket() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir(root.path().join("lab")).unwrap();
     for name in ["sample.bam", "sample.bam.bai"] {
         std::fs::copy(data(name), root.path().join("lab").join(name)).unwrap();
     }
+    root
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stores_are_made_from_the_environment() {
+    let root = bucket();
+    let endpoint = serve(root.path()).await;
+    let gf = |secret: &'static str| {
+        let endpoint = endpoint.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut gf = std::process::Command::new(support::gf());
+            gf.args(["count", "s3://lab/sample.bam", "chr2"]);
+            gf.env("AWS_ENDPOINT_URL", endpoint).env("AWS_ALLOW_HTTP", "true").env("AWS_REGION", "us-east-1");
+            gf.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", secret);
+            gf.output().unwrap()
+        })
+    };
+    let local = number(
+        &GenomicContext::new(),
+        &format!("SELECT count(*) FROM read_bam('{}', region => 'chr2')", data("sample.bam")),
+    )
+    .await;
+    let right = gf("secret").await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&right.stdout).trim(), local.to_string(), "{right:?}");
+    let wrong = gf("CANARY_SECRET_42").await.unwrap();
+    let told = String::from_utf8_lossy(&wrong.stderr);
+    assert!(!wrong.status.success() && told.contains("s3://lab/sample.bam: access denied"), "{told}");
+    assert!(!told.contains("CANARY"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_of_a_bam_on_s3_is_the_local_one() {
+    let root = bucket();
     let endpoint = serve(root.path()).await;
     let ctx = GenomicContext::new();
     let store = AmazonS3Builder::new()

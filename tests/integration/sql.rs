@@ -17,6 +17,27 @@ async fn end_needs_no_quotes_and_case_folds() {
 }
 
 #[tokio::test]
+async fn files_are_found_in_every_kind_of_statement() {
+    let (ctx, bed) = (context(2, 8192), data("targets3.bed"));
+    let n = number(&ctx, &format!("SELECT count(*) FROM '{bed}'")).await;
+    for sql in [
+        format!("WITH t AS (SELECT * FROM '{bed}') SELECT count(*) FROM t"),
+        format!("SELECT (SELECT count(*) FROM '{bed}')"),
+        format!("SELECT count(*) FROM (SELECT * FROM '{bed}' UNION ALL SELECT * FROM '{bed}' WHERE false)"),
+        format!("SELECT count(*) FROM '{bed}' a WHERE a.chrom IN (SELECT chrom FROM read_bed('{bed}'))"),
+        format!("CREATE VIEW v AS SELECT * FROM '{bed}'; SELECT count(*) FROM v"),
+        format!("CREATE TABLE m AS SELECT * FROM '{bed}'; SELECT count(*) FROM m"),
+    ] {
+        assert_eq!(number(&ctx, &sql).await, n, "{sql}");
+    }
+    assert_eq!(query(&ctx, &format!("DESCRIBE '{bed}'")).await.len(), 3);
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.parquet").display().to_string();
+    query(&ctx, &format!("COPY (SELECT * FROM '{bed}') TO '{copy}'")).await;
+    assert_eq!(number(&ctx, &format!("SELECT count(*) FROM '{copy}'")).await, n);
+}
+
+#[tokio::test]
 async fn order_by_and_limit() {
     let (ctx, bam) = (context(2, 100), data("sample.bam"));
     let sorted = ctx.sql(&format!("SELECT pos FROM '{bam}' WHERE rname = 'chr2' ORDER BY pos LIMIT 5")).await.unwrap();

@@ -59,6 +59,15 @@ pub async fn read(ctx: &GenomicContext, path: &str, options: ReadOptions, column
     sorted(&query.collect().await.unwrap())
 }
 
+/// The program `gf`, which `cargo test` of the whole workspace builds beside the tests.
+pub fn gf() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let folder = tests.parent().and_then(Path::parent).unwrap();
+    let gf = folder.join(format!("gf{}", std::env::consts::EXE_SUFFIX));
+    assert!(gf.is_file(), "{} is not built; run: cargo test --locked --all-features", gf.display());
+    gf
+}
+
 /// A peer program on `PATH`; `None`, told loudly, when it is absent.
 pub fn peer(program: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH").unwrap_or_default();

@@ -15,9 +15,9 @@ pub const EOF_BLOCK: [u8; 28] = [
 const FIXED_HEADER: usize = 12;
 const TRAILER: usize = 8;
 
-/// Whether `head`, a file's first bytes, begins a BGZF block.
+/// Whether `head`, a file's first bytes, begins a BGZF block, even one that claims an impossible size.
 pub fn is_bgzf(head: &[u8]) -> bool {
-    matches!(block_size(head), Ok(Some(_)))
+    matches!(claimed(head), Ok(Some(_)))
 }
 
 /// The stored size of the block at the start of `bytes`; `None` when its header is not complete yet.
@@ -33,8 +33,17 @@ struct Header {
     data: usize,
 }
 
-/// Finds the `BC` subfield among the gzip extra subfields, which other tools may add to.
 fn header(bytes: &[u8]) -> Result<Option<Header>> {
+    match claimed(bytes)? {
+        Some(Header { size, data }) if size < data + TRAILER => {
+            Err(Error::corrupt(format!("BGZF block size {size} is smaller than its header")).field("BSIZE"))
+        }
+        claimed => Ok(claimed),
+    }
+}
+
+/// Finds the `BC` subfield among the gzip extra subfields, which other tools may add to.
+fn claimed(bytes: &[u8]) -> Result<Option<Header>> {
     let magic = &[0x1f, 0x8b, 0x08];
     let seen = bytes.len().min(magic.len());
     if bytes[..seen] != magic[..seen] {
@@ -54,9 +63,6 @@ fn header(bytes: &[u8]) -> Result<Option<Header>> {
         if (*a, *b, len) == (b'B', b'C', 2) {
             let [lo, hi, ..] = rest else { break };
             let size = usize::from(u16::from_le_bytes([*lo, *hi])) + 1;
-            if size < extra_end + TRAILER {
-                return Err(Error::corrupt(format!("BGZF block size {size} is smaller than its header")));
-            }
             return Ok(Some(Header { size, data: extra_end }));
         }
         extra = rest.get(len..).unwrap_or_default();

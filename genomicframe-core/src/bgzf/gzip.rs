@@ -12,7 +12,9 @@ pub fn is_gzip(head: &[u8]) -> bool {
 /// Inflates the members of a gzip file one after another (RFC 1952 §2.2), checking each one's CRC32 and ISIZE.
 #[derive(Debug)]
 pub struct GzipStream {
+    /// Input, of which `used` bytes are inflated: dropped when more comes, not moved for each piece of output.
     pending: Vec<u8>,
+    used: usize,
     state: State,
     members: u64,
 }
@@ -37,7 +39,7 @@ const MAX_HEADER: usize = 1 << 17;
 
 impl Default for GzipStream {
     fn default() -> Self {
-        Self { pending: Vec::new(), state: State::Header, members: 0 }
+        Self { pending: Vec::new(), used: 0, state: State::Header, members: 0 }
     }
 }
 
@@ -49,9 +51,13 @@ impl GzipStream {
     /// # Errors
     /// When a member is malformed or its checksum or size differ.
     pub fn inflate(&mut self, input: &[u8], out: &mut Vec<u8>, at_most: usize) -> Result<bool> {
-        self.pending.extend_from_slice(input);
+        if !input.is_empty() {
+            self.pending.drain(..self.used);
+            self.used = 0;
+            self.pending.extend_from_slice(input);
+        }
         let limit = out.len() + at_most;
-        let mut used = 0;
+        let mut used = self.used;
         let drained = loop {
             let bytes = &self.pending[used..];
             match &mut self.state {
@@ -112,7 +118,7 @@ impl GzipStream {
                 }
             }
         };
-        self.pending.drain(..used);
+        self.used = used;
         Ok(drained)
     }
 
@@ -123,7 +129,7 @@ impl GzipStream {
     pub fn finish(&self) -> Result<()> {
         match self.state {
             State::Padding => Ok(()),
-            State::Header if self.pending.is_empty() && self.members > 0 => Ok(()),
+            State::Header if self.used == self.pending.len() && self.members > 0 => Ok(()),
             State::Header if self.members > 0 => Err(Error::corrupt("truncated gzip member or junk at the end")),
             _ => Err(Error::corrupt("truncated gzip file")),
         }
@@ -141,6 +147,9 @@ fn header_len(bytes: &[u8]) -> Result<Option<usize>> {
         return Ok(None);
     }
     let flags = bytes[3];
+    if flags & 0xe0 != 0 {
+        return Err(Error::corrupt("a gzip member with unknown flags"));
+    }
     let mut at = 10;
     if flags & 0x04 != 0 {
         let Some(n) = bytes.get(at..at + 2) else { return Ok(None) };

@@ -59,6 +59,11 @@ impl Contigs {
         self.list.get(id).map(|c| c.name.as_str())
     }
 
+    /// The length of contig `id`, where the header tells.
+    pub fn length(&self, id: usize) -> Option<u64> {
+        self.list.get(id)?.length
+    }
+
     /// The contig of exactly this name.
     pub fn get(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
@@ -73,20 +78,11 @@ impl Contigs {
     ///
     /// Names that are not listed get both spellings: a list may be incomplete.
     fn localize(&self, regions: &RegionSet) -> (RegionSet, Vec<(String, String)>) {
-        let mut replaced = Vec::new();
-        for (contig, _) in regions.iter() {
-            if self.get(contig).is_none()
-                && let Some(own) = self.resolve(contig).and_then(|id| self.name(id))
-            {
-                replaced.push((contig.to_owned(), own.to_owned()));
-            }
-        }
-        let own = |name: &str| match replaced.iter().find(|(from, _)| from == name) {
-            Some((_, to)) => vec![to.clone()],
-            None if self.get(name).is_some() => vec![name.to_owned()],
-            None => both_spellings(name),
-        };
-        (regions.rename(own), replaced)
+        let own = |name: &str| self.resolve(name).and_then(|id| self.name(id));
+        let names = |name: &str| own(name).map_or_else(|| both_spellings(name), |own| vec![own.to_owned()]);
+        let asked = regions.iter().filter_map(|(asked, _)| Some((asked, own(asked)?)));
+        let replaced = asked.filter(|(asked, own)| asked != own).map(|(a, o)| (a.to_owned(), o.to_owned())).collect();
+        (regions.rename(names), replaced)
     }
 }
 

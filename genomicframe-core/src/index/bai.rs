@@ -1,19 +1,21 @@
 //! BAI (SAMv1 §5.2).
 
 use super::IndexKind;
-use super::binning::{Bin, BinningIndex, Chunk, Reference};
+use super::binning::{Bin, BinningIndex, Chunk, Reference, bins_of};
 use super::cursor::Cursor;
 use crate::bgzf::VirtualOffset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
+/// The levels of bins below the first.
+const DEPTH: u32 = 5;
 /// The pseudo-bin that counts a contig's records.
-pub(super) const COUNTS_BIN: u32 = 37_450;
+const COUNTS_BIN: u32 = 37_450;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<BinningIndex> {
     let mut cursor = Cursor::new(bytes);
     let n = cursor.count(8, "n_ref")?;
     let (references, unplaced) = references(&mut cursor, n)?;
-    Ok(BinningIndex { kind: IndexKind::Bai, min_shift: 14, depth: 5, references, unplaced, tabix: None })
+    Ok(BinningIndex { kind: IndexKind::Bai, min_shift: 14, depth: DEPTH, references, unplaced, tabix: None })
 }
 
 /// The part that BAI and TBI share: bins and linear index of each contig, then the count of unplaced records.
@@ -34,10 +36,21 @@ pub(super) fn references(cursor: &mut Cursor<'_>, n: usize) -> Result<(Vec<Refer
         }
         let windows = cursor.count(8, "n_intv")?;
         let linear = (0..windows).map(|_| Ok(VirtualOffset::from_raw(cursor.u64("ioffset")?)));
-        references.push(Reference::new(bins, linear.collect::<Result<_>>()?, counts));
+        references.push(Reference::new(bins, linear.collect::<Result<_>>()?, counts, bins_of(DEPTH))?);
     }
-    let unplaced = if cursor.is_empty() { None } else { Some(cursor.u64("n_no_coor")?) };
-    Ok((references, unplaced))
+    Ok((references, unplaced(cursor)?))
+}
+
+/// The count of unplaced records, which an index may end with.
+pub(super) fn unplaced(cursor: &mut Cursor<'_>) -> Result<Option<u64>> {
+    if cursor.is_empty() {
+        return Ok(None);
+    }
+    let unplaced = cursor.u64("n_no_coor")?;
+    if !cursor.is_empty() {
+        return Err(Error::corrupt("bytes follow the index's end"));
+    }
+    Ok(Some(unplaced))
 }
 
 pub(super) fn chunks(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<Chunk>> {

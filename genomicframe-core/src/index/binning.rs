@@ -32,33 +32,74 @@ pub(super) struct Bin {
 }
 
 /// One contig's part of an index.
+///
+/// A contig without records takes four bytes of an index, and no more than a pointer here: millions of them are cheap.
 #[derive(Debug, Clone, Default)]
-pub struct Reference {
-    /// Sorted by id.
-    pub(super) bins: Vec<Bin>,
+pub struct Reference(Option<Box<Content>>);
+
+#[derive(Debug, Clone)]
+struct Content {
+    /// Sorted by id, each with at least one chunk.
+    bins: Vec<Bin>,
     /// BAI and TBI only: per 16 KiB window the start of the first record that overlaps it.
-    pub(super) linear: Vec<VirtualOffset>,
-    pub(super) counts: Option<(u64, u64)>,
+    linear: Vec<VirtualOffset>,
+    counts: Option<(u64, u64)>,
 }
 
 impl Reference {
-    pub(super) fn new(mut bins: Vec<Bin>, linear: Vec<VirtualOffset>, counts: Option<(u64, u64)>) -> Self {
+    /// `bins` is what the index may number bins with: they are fewer than this.
+    pub(super) fn new(
+        mut bins: Vec<Bin>,
+        linear: Vec<VirtualOffset>,
+        counts: Option<(u64, u64)>,
+        most: u64,
+    ) -> Result<Self> {
         bins.sort_by_key(|b| b.id);
-        Self { bins, linear, counts }
+        if let Some([twice, _]) = bins.array_windows().find(|[a, b]| a.id == b.id) {
+            return Err(Error::corrupt(format!("bin {} is in the index twice", twice.id)).field("bin"));
+        }
+        if let Some(beyond) = bins.last().filter(|b| u64::from(b.id) >= most) {
+            return Err(Error::corrupt(format!("bin {} where the last is {}", beyond.id, most - 1))
+                .field("bin")
+                .hint("a BAI or TBI reaches to 2^29 only; longer contigs need a CSI"));
+        }
+        bins.retain(|b| !b.chunks.is_empty());
+        let stop = bins.iter().flat_map(|b| &b.chunks).map(|c| c.stop).max().unwrap_or_default();
+        if linear.iter().any(|start| *start > stop) {
+            return Err(Error::corrupt("a window starts after the contig's last chunk").field("ioffset"));
+        }
+        if bins.is_empty() && counts.is_none() {
+            return Ok(Self(None));
+        }
+        Ok(Self(Some(Box::new(Content { bins, linear, counts }))))
     }
 
     /// Mapped and placed-unmapped records, where the index counts them; a contig without bins has none.
     pub fn counts(&self) -> Option<(u64, u64)> {
-        if self.bins.is_empty() && self.linear.is_empty() { Some(self.counts.unwrap_or((0, 0))) } else { self.counts }
+        let Some(content) = &self.0 else { return Some((0, 0)) };
+        if content.bins.is_empty() { Some(content.counts.unwrap_or((0, 0))) } else { content.counts }
+    }
+
+    fn bins(&self) -> &[Bin] {
+        self.0.as_ref().map_or(&[], |c| &c.bins)
+    }
+
+    fn linear(&self) -> &[VirtualOffset] {
+        self.0.as_ref().map_or(&[], |c| &c.linear)
     }
 
     fn bin(&self, id: u32) -> Option<&Bin> {
-        self.bins.binary_search_by_key(&id, |b| b.id).ok().and_then(|i| self.bins.get(i))
+        self.bins().binary_search_by_key(&id, |b| b.id).ok().and_then(|i| self.bins().get(i))
     }
 
     fn chunks(&self) -> impl Iterator<Item = Chunk> {
-        self.bins.iter().flat_map(|b| b.chunks.iter().copied())
+        self.bins().iter().flat_map(|b| b.chunks.iter().copied())
     }
+}
+
+/// How many bins an index of this depth has.
+pub(super) fn bins_of(depth: u32) -> u64 {
+    ((1u64 << (3 * (depth + 1))) - 1) / 7
 }
 
 /// What a tabix index says of the text it indexes.
@@ -113,6 +154,12 @@ impl BinningIndex {
         placed.checked_add(self.unplaced?)
     }
 
+    /// Where the first record that has a contig starts, and the number of that contig.
+    pub fn start_of_placed(&self) -> Option<(VirtualOffset, usize)> {
+        let first = |(id, r): (usize, &Reference)| r.chunks().map(|c| (c.start, id)).min();
+        self.references.iter().enumerate().filter_map(first).min()
+    }
+
     /// The end of the last record that has a contig: unplaced records follow it.
     pub fn end_of_placed(&self) -> Option<VirtualOffset> {
         self.references.iter().flat_map(Reference::chunks).map(|c| c.stop).max()
@@ -121,7 +168,7 @@ impl BinningIndex {
     /// Starts of records all over the file, sorted: where a scan may be cut into partitions.
     pub fn record_starts(&self) -> Vec<VirtualOffset> {
         let zero = VirtualOffset::default();
-        let of = |r: &Reference| r.chunks().map(|c| c.start).chain(r.linear.iter().copied()).collect::<Vec<_>>();
+        let of = |r: &Reference| r.chunks().map(|c| c.start).chain(r.linear().iter().copied()).collect::<Vec<_>>();
         let mut starts: Vec<_> = self.references.iter().flat_map(of).filter(|v| *v != zero).collect();
         starts.sort_unstable();
         starts.dedup();
@@ -155,8 +202,9 @@ impl BinningIndex {
         for level in 0..=self.depth {
             let first = level_start + (start >> shift) as u32;
             let last = level_start + ((end - 1).max(start) >> shift) as u32;
-            let at = reference.bins.partition_point(|b| b.id < first);
-            for bin in reference.bins[at..].iter().take_while(|b| b.id <= last) {
+            let bins = reference.bins();
+            let at = bins.partition_point(|b| b.id < first);
+            for bin in bins[at..].iter().take_while(|b| b.id <= last) {
                 for chunk in &bin.chunks {
                     if chunk.stop > from && chunk.start < to {
                         found.push(Chunk { start: chunk.start.max(from), stop: chunk.stop.min(to) });
@@ -172,7 +220,8 @@ impl BinningIndex {
     fn first_offset(&self, reference: &Reference, start: i64) -> VirtualOffset {
         if self.kind != IndexKind::Csi {
             let window = (start >> self.min_shift) as usize;
-            return reference.linear.get(window).or(reference.linear.last()).copied().unwrap_or_default();
+            let linear = reference.linear();
+            return linear.get(window).or(linear.last()).copied().unwrap_or_default();
         }
         // The leaf bin of `start`, or else the nearest bin to its left or above: its first record comes no later.
         let mut bin = self.leaf(start);
@@ -191,7 +240,7 @@ impl BinningIndex {
     /// Every record that starts at or after this offset starts at or after `end` (0-based): it is the first record of
     /// the nearest bin that lies wholly to the right.
     fn end_offset(&self, reference: &Reference, end: i64) -> VirtualOffset {
-        let bins = ((1u64 << (3 * (self.depth + 1))) - 1) / 7;
+        let bins = bins_of(self.depth);
         let next = u64::from(self.leaf((end - 1).max(0))) + 1;
         let mut bin = if next >= bins { 0 } else { next as u32 };
         loop {

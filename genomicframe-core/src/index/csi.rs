@@ -2,7 +2,7 @@
 
 use super::IndexKind;
 use super::bai;
-use super::binning::{Bin, BinningIndex, Reference};
+use super::binning::{Bin, BinningIndex, Reference, bins_of};
 use super::cursor::Cursor;
 use super::tbi;
 use crate::bgzf::VirtualOffset;
@@ -24,7 +24,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<BinningIndex> {
     {
         return Err(Error::corrupt(format!("the index has {n} contigs but {} names", tabix.names.len())));
     }
-    let counts_bin = ((1u64 << (3 * (depth + 1))) - 1) / 7 + 1;
+    let most = bins_of(depth);
     let mut references = Vec::with_capacity(n);
     for _ in 0..n {
         let mut bins = Vec::new();
@@ -33,15 +33,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<BinningIndex> {
             let id = cursor.u32("bin")?;
             let first = VirtualOffset::from_raw(cursor.u64("loffset")?);
             let chunks = cursor.count(16, "n_chunk")?;
-            if u64::from(id) == counts_bin && chunks == 2 {
+            if u64::from(id) == most + 1 && chunks == 2 {
                 cursor.take(16, "pseudo-bin")?;
                 counts = Some((cursor.u64("n_mapped")?, cursor.u64("n_unmapped")?));
                 continue;
             }
             bins.push(Bin { id, first, chunks: bai::chunks(&mut cursor, chunks)? });
         }
-        references.push(Reference::new(bins, Vec::new(), counts));
+        references.push(Reference::new(bins, Vec::new(), counts, most)?);
     }
-    let unplaced = if cursor.is_empty() { None } else { Some(cursor.u64("n_no_coor")?) };
+    let unplaced = bai::unplaced(&mut cursor)?;
     Ok(BinningIndex { kind: IndexKind::Csi, min_shift, depth, references, unplaced, tabix })
 }

@@ -84,9 +84,10 @@ impl Driver {
                     let piece = feed.next().await?;
                     state = feed.into_state();
                     match piece {
-                        Some((at, bytes)) => self.decoder.push(segment.object, at, bytes)?,
-                        None => self.decoder.end_of_object()?,
+                        Some((at, bytes)) => self.decoder.push(segment.object, at, bytes),
+                        None => self.decoder.end_of_object(),
                     }
+                    .map_err(|e| e.in_object(&object.location))?;
                     self.current = Some((segment, state));
                 }
                 Step::Need(ranges) => {

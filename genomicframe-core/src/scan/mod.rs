@@ -20,6 +20,8 @@ mod records;
 mod request;
 mod spans;
 mod stream_file;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::ops::Range;

@@ -129,7 +129,9 @@ impl Scope<'_> {
             Condition::IsNull(column) if wanted && column == self.columns.contig => {
                 Some(vec![Bounds { contigs: Some(BTreeSet::new()), ..Bounds::anywhere(true) }])
             }
-            Condition::IsNull(column) if !wanted && self.is_place(column) => Some(vec![Bounds::anywhere(false)]),
+            Condition::IsNull(column) if !wanted && self.is_place(column) => {
+                Some(vec![Bounds::anywhere(column != self.columns.contig)])
+            }
             Condition::Overlaps(regions) if wanted => Some(self.overlapping(regions)),
             _ => None,
         }
@@ -168,10 +170,7 @@ impl Scope<'_> {
             let names = match op {
                 Op::Eq => Some(BTreeSet::from([name.clone()])),
                 // Only a file that names all of its contigs can say which the others are.
-                Op::Ne => match self.contigs {
-                    Some(all) => Some(all.iter().map(|c| c.name.clone()).filter(|n| n != name).collect()),
-                    None => None,
-                },
+                Op::Ne => self.contigs.map(|all| all.iter().map(|c| c.name.clone()).filter(|n| n != name).collect()),
                 _ => None,
             };
             return Some(vec![Bounds { contigs: names, ..Bounds::anywhere(false) }]);
@@ -181,7 +180,8 @@ impl Scope<'_> {
             return None;
         }
         let limits = limits(op, value)?;
-        let any = Bounds::anywhere(false);
+        // A BAM record may have a position on no contig.
+        let any = Bounds::anywhere(true);
         // 0-based starts are one less than the base they name; 0-based ends are the last base's own number.
         let shift = |n: i64| if is_start && self.columns.zero_based { n.saturating_add(1) } else { n };
         let limits = limits.into_iter().map(|(low, high)| {
@@ -257,7 +257,7 @@ mod tests {
         let b = Condition::And(vec![on("rname", "chr2"), num("pos", Op::Gt, 20)]);
         assert_eq!(shown(&[Condition::Or(vec![a.clone(), b.clone()])], BAM), "chr1:0-9,chr2:21-");
         assert_eq!(shown(&[Condition::Or(vec![a, Condition::Unknown])], BAM), "all");
-        assert_eq!(shown(&[num("pos", Op::Eq, 7)], BAM), "chr1:7-7,chr2:7-7");
+        assert_eq!(shown(&[num("pos", Op::Eq, 7)], BAM), "chr1:7-7,chr2:7-7,*");
         let not = Condition::Not(Box::new(Condition::Or(vec![chr1.clone(), num("pos", Op::Gt, 50)])));
         assert_eq!(shown(&[not], BAM), "chr2:0-50");
         assert_eq!(shown(&[chr1.clone(), on("rname", "chr2")], BAM), "none");

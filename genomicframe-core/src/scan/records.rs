@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 
 use super::{Counts, Decoder, Framing, ObjectId, ScanRequest, Segment, Step, Warnings};
+use crate::bgzf::VirtualOffset;
 use crate::error::{Error, Offset, Result};
 
 /// What a format supplies: where a record ends, and what rows it makes.
@@ -45,6 +46,10 @@ pub struct RecordDecoder<R> {
     pieces: VecDeque<(usize, Offset)>,
     /// Bytes to drop before the first record.
     skip: usize,
+    /// The block that they are in: an index that says more than it holds is not this file's.
+    skip_within: Option<u64>,
+    /// Bytes before the first record of a file that is always read from its beginning.
+    header: usize,
     mid_line: bool,
     stop: Offset,
     last: bool,
@@ -54,6 +59,7 @@ pub struct RecordDecoder<R> {
     longest: usize,
     /// Whether the partition began at the file's first record, so that a record's number is known.
     numbered: bool,
+    begun: bool,
     counts: Counts,
 }
 
@@ -66,6 +72,8 @@ impl<R: Rows> RecordDecoder<R> {
             used: 0,
             pieces: VecDeque::new(),
             skip: 0,
+            skip_within: None,
+            header: 0,
             mid_line: false,
             stop: Offset::Byte(u64::MAX),
             last: false,
@@ -74,8 +82,15 @@ impl<R: Rows> RecordDecoder<R> {
             left: request.limit.unwrap_or(usize::MAX),
             longest,
             numbered,
+            begun: false,
             counts: Counts::default(),
         }
+    }
+
+    /// Of a plain gzip file, drops this many inflated bytes before the first record.
+    pub fn after_header(mut self, bytes: usize) -> Self {
+        self.header = bytes;
+        self
     }
 
     fn here(&self) -> Option<Offset> {
@@ -127,16 +142,19 @@ impl<R: Rows> Decoder for RecordDecoder<R> {
     fn begin(&mut self, segment: &Segment) -> Result<()> {
         self.buffer.clear();
         self.pieces.clear();
-        (self.used, self.last, self.skip, self.mid_line) = (0, false, 0, false);
+        (self.used, self.last, self.skip, self.skip_within, self.mid_line) = (0, false, 0, None, false);
         self.stop = Offset::Byte(u64::MAX);
+        // What lies between two segments is not counted.
+        self.numbered &= !std::mem::replace(&mut self.begun, true);
         match segment.framing {
             Framing::Raw { stop, mid_line, .. } => {
                 self.stop = Offset::Byte(stop);
                 self.mid_line = mid_line;
             }
-            Framing::Gzip => {}
+            Framing::Gzip => self.skip = self.header,
             Framing::Bgzf { start, stop } => {
                 self.skip = usize::from(start.within());
+                self.skip_within = (self.skip > 0).then_some(start.compressed());
                 self.stop = Offset::Virtual(stop);
             }
         }
@@ -144,6 +162,14 @@ impl<R: Rows> Decoder for RecordDecoder<R> {
     }
 
     fn push(&mut self, _: ObjectId, at: Offset, bytes: Bytes) -> Result<()> {
+        if let (Some(block), Offset::Virtual(here)) = (self.skip_within.take(), at)
+            && (here.compressed() != block || bytes.len() < self.skip)
+        {
+            let message = format!("a record should start at byte {} of a block that is shorter", self.skip);
+            return Err(Error::corrupt(message)
+                .at(Offset::Virtual(VirtualOffset::new(block, 0)))
+                .hint("the index belongs to another version of the file: index it again"));
+        }
         self.buffer.drain(..self.used);
         while self.pieces.get(1).is_some_and(|(start, _)| *start <= self.used) {
             self.pieces.pop_front();

@@ -1,5 +1,6 @@
 //! A record's span, and the filter on it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -29,12 +30,22 @@ pub struct SpanFilter {
     last_start: i64,
     /// Whether an index chose what is read: then an unsorted file would lose rows, so it is an error.
     must_be_sorted: bool,
+    /// The contigs that came before, where the file must be sorted.
+    left: HashSet<Vec<u8>>,
 }
 
 impl SpanFilter {
     /// A filter that keeps what overlaps `regions`.
     pub fn new(regions: Arc<RegionSet>, must_be_sorted: bool) -> Self {
-        Self { regions, contig: Vec::new(), intervals: Vec::new(), next: 0, last_start: i64::MIN, must_be_sorted }
+        Self {
+            regions,
+            contig: Vec::new(),
+            intervals: Vec::new(),
+            next: 0,
+            last_start: i64::MIN,
+            must_be_sorted,
+            left: HashSet::new(),
+        }
     }
 
     /// Whether the record at `start..=end` (1-based) of `contig` overlaps the set.
@@ -43,6 +54,13 @@ impl SpanFilter {
     /// When the file must be sorted and this record shows that it is not.
     pub fn keeps(&mut self, contig: &[u8], start: i64, end: i64) -> Result<bool> {
         if contig != self.contig {
+            if self.must_be_sorted {
+                self.left.insert(std::mem::take(&mut self.contig));
+                if self.left.contains(contig) {
+                    let name = String::from_utf8_lossy(contig);
+                    return Err(unsorted(&format!("contig {name} comes again after another")));
+                }
+            }
             self.contig.clear();
             self.contig.extend_from_slice(contig);
             let name = std::str::from_utf8(contig).unwrap_or_default();
@@ -52,11 +70,7 @@ impl SpanFilter {
         }
         if start < self.last_start {
             if self.must_be_sorted {
-                return Err(Error::corrupt(format!(
-                    "the file has an index but is not sorted: {start} follows {}",
-                    self.last_start
-                ))
-                .hint("sort and index it again, or read it without its index"));
+                return Err(unsorted(&format!("{start} follows {}", self.last_start)));
             }
             self.next = self.intervals.partition_point(|i| i.end().get() < start);
         }
@@ -76,4 +90,9 @@ impl SpanFilter {
     pub fn keeps_unplaced(&self) -> bool {
         self.regions.has_unplaced()
     }
+}
+
+fn unsorted(why: &str) -> Error {
+    Error::corrupt(format!("the file has an index but is not sorted: {why}"))
+        .hint("sort and index it again, or read it without its index")
 }

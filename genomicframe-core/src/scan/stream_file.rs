@@ -8,7 +8,7 @@ use super::{ScanRequest, Segment, SpanFilter, Statistics};
 use crate::bgzf::{EOF_BLOCK, MAX_BLOCK, VirtualOffset, is_bgzf, is_gzip};
 use crate::error::{Error, Offset, Result};
 use crate::genome::{Contigs, RegionSet, resolve_names};
-use crate::index::{BinningIndex, Chunk};
+use crate::index::{BinningIndex, Chunk, MAX_BYTES};
 use crate::io::{Location, ObjectIo, ObjectMeta};
 
 /// How a file is stored, by its first bytes; its name does not matter.
@@ -58,8 +58,8 @@ struct LoadedIndex {
 const FIRST_READ: u64 = 64 << 10;
 /// Gaps up to this are read over: cheaper than a request of its own.
 const GAP: u64 = MAX_BLOCK as u64;
-/// Largest stored index.
-const MAX_INDEX: u64 = 1 << 30;
+/// Smallest piece that a region's stretch is cut into: each cut reads a block twice, up to 64 KiB.
+const REGION_PIECE: u64 = 1 << 20;
 
 impl StreamFile {
     /// Looks at the first and, of a BGZF file, the last bytes.
@@ -147,14 +147,13 @@ impl StreamFile {
                 Err(e) if e.is_not_found() && self.choice == IndexChoice::Auto => continue,
                 Err(e) => return Err(e),
             };
-            if meta.size > MAX_INDEX {
-                return Err(
-                    Error::limit(format!("the index has {} bytes, more than 1 GiB", meta.size)).in_object(candidate)
-                );
+            if meta.size > MAX_BYTES as u64 {
+                let e = Error::limit(format!("the index has {} bytes, more than 256 MiB", meta.size));
+                return Err(e.in_object(candidate));
             }
             let bytes = io.read(&meta, 0..meta.size).await?;
             let index = BinningIndex::parse(&bytes).map_err(|e| e.in_object(&candidate))?;
-            if index.end_of_placed().is_some_and(|end| end.compressed() > self.object().size) {
+            if index.end_of_placed().is_some_and(|end| end > VirtualOffset::new(self.object().size, 0)) {
                 return Err(Error::corrupt(format!("the index points past the end of {at}"))
                     .in_object(candidate)
                     .hint("it belongs to another version of the file: index it again"));
@@ -225,7 +224,8 @@ impl StreamFile {
                         .push(format!("{}: the index is older than the data; index it again", loaded.meta.location));
                 }
                 let chunks = self.chunks(&loaded.index, &regions, reference);
-                plan.partitions = self.partitions(&chunks, loaded.index.record_starts(), request.partitions);
+                plan.partitions =
+                    self.partitions(&chunks, loaded.index.record_starts(), request.partitions, REGION_PIECE);
             } else if !regions.is_empty() {
                 plan.partitions = self.whole(request.partitions, cut);
             }
@@ -275,7 +275,8 @@ impl StreamFile {
                 chunks.extend(index.chunks(id, intervals));
             }
         }
-        if regions.has_unplaced() {
+        // Every line of a text format has a contig.
+        if regions.has_unplaced() && index.tabix().is_none() {
             let start = index.end_of_placed().unwrap_or(self.start()).max(self.start());
             chunks.push(Chunk { start, stop: VirtualOffset::MAX });
         }
@@ -295,7 +296,7 @@ impl StreamFile {
             (Compression::Bgzf, _) => {
                 let all = [Chunk { start: self.start(), stop: VirtualOffset::MAX }];
                 let starts = self.index().map(BinningIndex::record_starts).unwrap_or_default();
-                self.partitions(&all, starts, partitions)
+                self.partitions(&all, starts, partitions, 1)
             }
             (Compression::Plain, Offset::Byte(start)) if cut == Cut::AtLines && start < size => {
                 let parts = (partitions.max(1) as u64).min(size - start);
@@ -329,12 +330,12 @@ impl StreamFile {
         Segment { object: ObjectId(0), bytes, framing }
     }
 
-    /// Shares `chunks` out by stored bytes, cutting them where records start.
-    fn partitions(&self, chunks: &[Chunk], starts: Vec<VirtualOffset>, wanted: usize) -> Vec<Partition> {
+    /// Shares `chunks` out by stored bytes, cutting them where records start, into pieces of at least `least` bytes.
+    fn partitions(&self, chunks: &[Chunk], starts: Vec<VirtualOffset>, wanted: usize, least: u64) -> Vec<Partition> {
         let size = self.object().size;
         let bytes_of = |c: &Chunk| c.start.compressed()..self.stored_end(c.stop);
         let total: u64 = chunks.iter().map(|c| bytes_of(c).end.saturating_sub(c.start.compressed())).sum();
-        let share = total.div_ceil(wanted.max(1) as u64).max(1);
+        let share = total.div_ceil(wanted.max(1) as u64).max(least);
         let mut out: Vec<Partition> = Vec::new();
         let mut open = Partition::default();
         let mut room = share;

@@ -2,14 +2,14 @@
 
 use crate::error::{Error, Result};
 
+/// Leading fields, and what follows them, if anything does.
+pub(crate) type Split<'a, const N: usize> = ([&'a [u8]; N], Option<&'a [u8]>);
+
 /// The first `N` tab-separated fields of `line` and what follows them after another tab.
 ///
 /// # Errors
 /// When there are fewer.
-pub(crate) fn split<'a, const N: usize>(
-    line: &'a [u8],
-    names: &[&str; N],
-) -> Result<([&'a [u8]; N], Option<&'a [u8]>)> {
+pub(crate) fn split<'a, const N: usize>(line: &'a [u8], names: &[&str; N]) -> Result<Split<'a, N>> {
     let mut out = [&line[..0]; N];
     let mut rest = Some(line);
     for (i, field) in out.iter_mut().enumerate() {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::execution::TaskContext;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
@@ -41,15 +41,18 @@ impl Execution {
         Progress { plan: Arc::clone(&self.plan), rows: Arc::clone(&self.rows) }
     }
 
-    /// Runs it and writes its rows. Rows are made in one task and written in another.
+    /// Starts it, in a task of its own on the current runtime, which ends when the stream is dropped.
     ///
-    /// # Errors
-    /// When a file is broken, the query fails, or the output cannot be written.
-    pub async fn write(self, format: OutputFormat, target: Target, options: &WriteOptions) -> Result<Written> {
+    /// The stream may be read on another runtime: there, whoever reads it is not kept waiting by an operator that computes
+    /// for long without a pause.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(self) -> SendableRecordBatchStream {
         let mut builder = RecordBatchReceiverStream::builder(self.plan.schema(), AHEAD);
         let (sender, rows) = (builder.tx(), self.rows);
-        let mut batches = execute_stream(self.plan, self.context)?;
         builder.spawn(async move {
+            let mut batches = execute_stream(self.plan, self.context)?;
             while let Some(batch) = batches.next().await {
                 if let Ok(batch) = &batch {
                     rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
@@ -61,7 +64,15 @@ impl Execution {
             }
             Ok(())
         });
-        write_stream(builder.build(), format, target, options).await
+        builder.build()
+    }
+
+    /// Runs it and writes its rows. Rows are made in one task and written in another.
+    ///
+    /// # Errors
+    /// When a file is broken, the query fails, or the output cannot be written.
+    pub async fn write(self, format: OutputFormat, target: Target, options: &WriteOptions) -> Result<Written> {
+        write_stream(self.start(), format, target, options).await
     }
 }
 

@@ -58,9 +58,15 @@ impl Native {
     /// # Errors
     /// When the query cannot be planned.
     pub fn project(&self, frame: DataFrame) -> Result<DataFrame> {
-        let columns = frame.schema().columns().into_iter().filter(|c| self.format.encodes(&c.name));
-        let columns: Vec<_> = columns.map(datafusion::logical_expr::Expr::Column).collect();
-        Ok(if columns.is_empty() { frame } else { frame.select(columns)? })
+        let all = frame.schema().columns();
+        let has = |name: &str| all.iter().any(|c| c.name == name);
+        let own = |name: &str| self.datasets.iter().any(|d| d.schema().column_with_name(name).is_some());
+        let is_whole = self.datasets.iter().all(|d| d.schema().fields().iter().all(|f| has(f.name())));
+        let needed = |name: &str| own(name) && (!is_whole || self.format.encodes(name));
+        let needed = all.iter().filter(|c| needed(&c.name)).cloned().map(datafusion::logical_expr::Expr::Column);
+        let needed: Vec<_> = needed.collect();
+        // Rows without any column of the format are told to be so when they are written.
+        Ok(if needed.is_empty() || needed.len() == all.len() { frame } else { frame.select(needed)? })
     }
 
     /// The header of all files, which must be the same.

@@ -92,7 +92,7 @@ impl Table {
         if fit < self.names.len() {
             let left = self.names[fit..].join(", ");
             let left = shown(left.as_bytes(), self.width.map(|w| w.saturating_sub(24).max(MAX_CELL)));
-            text.push_str(&format!("{} more columns: {left}\n", self.names.len() - fit));
+            text.push_str(&format!("{} not shown: {left}\n", self.names.len() - fit));
         }
         if self.more {
             text.push_str(&format!("… the first {MAX_ROWS} rows; all of them: --format tsv\n"));
@@ -177,7 +177,7 @@ mod tests {
             let text = table(Some(width), true);
             let table = text.lines().filter(|l| l.starts_with(['|', '+']));
             assert!(table.map(count).max().unwrap() <= width.max(16), "{width}\n{text}");
-            assert!(text.contains("more columns: "), "{text}");
+            assert!(text.contains(" not shown: "), "{text}");
         }
     }
 

@@ -121,25 +121,23 @@ impl VisitorMut for Found {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table { name, args, .. } = factor {
-            match args {
-                None => self.relation(name),
-                Some(given) => match read_function(name) {
-                    Some(format) => match read_call(format, &given.args) {
-                        Ok((paths, options)) => {
-                            let table = self.add(paths, options);
-                            *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote('"', table))]);
-                            *args = None;
-                        }
-                        Err(e) => {
-                            self.error.get_or_insert(e);
-                            return ControlFlow::Break(());
-                        }
-                    },
-                    None => {}
-                },
+        let TableFactor::Table { name, args, .. } = factor else { return ControlFlow::Continue(()) };
+        let (Some(given), Some(format)) = (&args, read_function(name)) else { return ControlFlow::Continue(()) };
+        match read_call(format, &given.args) {
+            Ok((paths, options)) => {
+                *name = quoted(self.add(paths, options));
+                *args = None;
+                ControlFlow::Continue(())
+            }
+            Err(e) => {
+                self.error.get_or_insert(e);
+                ControlFlow::Break(())
             }
         }
+    }
+
+    fn pre_visit_relation(&mut self, name: &mut ObjectName) -> ControlFlow<()> {
+        self.relation(name);
         ControlFlow::Continue(())
     }
 }
@@ -151,8 +149,7 @@ impl Found {
         let path = ident.value.clone();
         let is_table = self.session.table_exist(TableReference::bare(path.as_str())).unwrap_or(false);
         if ident.quote_style == Some('\'') && !is_table && looks_like_files(&path) {
-            let table = self.add(vec![path], ReadOptions::new());
-            *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote('"', table))]);
+            *name = quoted(self.add(vec![path], ReadOptions::new()));
         }
     }
 
@@ -168,6 +165,10 @@ impl Found {
         self.calls.push(Call { name: name.clone(), paths, options });
         name
     }
+}
+
+fn quoted(name: String) -> ObjectName {
+    ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote('"', name))])
 }
 
 /// `read_bam` → `Some(Some("bam"))`; `read_files`, which detects the format, → `Some(None)`.

@@ -23,10 +23,12 @@ impl<'a> Cigar<'a> {
         Self { packed, from_tag: false }
     }
 
-    /// The operations in a `CG:B,I` tag; any other type is a tag like all others.
+    /// The operations in a `CG:B,I` tag. Any other type, and fewer than the placeholder has, is a tag like all others.
+    ///
+    /// As htslib does, signed integers are taken for unsigned.
     pub(super) fn from_tag(tag: &Tag<'a>) -> Option<Self> {
-        let (b'I', packed) = tag.array()? else { return None };
-        Some(Self { packed, from_tag: true })
+        let (b'I' | b'i', packed) = tag.array()? else { return None };
+        (packed.len() >= 8).then_some(Self { packed, from_tag: true })
     }
 
     pub(super) fn is_from_tag(&self) -> bool {
@@ -52,18 +54,24 @@ impl<'a> Cigar<'a> {
             && matches!(ops.next(), Some((_, SKIP)))
     }
 
-    /// Bases of the reference that it covers.
-    pub(super) fn reference_length(&self) -> Result<i64> {
-        let mut sum = 0;
+    /// Bases of the reference and of the read that it covers.
+    pub(super) fn lengths(&self) -> Result<(i64, i64)> {
+        let (mut reference, mut read) = (0, 0);
         for (len, op) in self.ops() {
+            let len = i64::from(len);
             match op {
-                // M, D, N, = and X.
-                0 | 2 | 3 | 7 | 8 => sum += i64::from(len),
-                1 | 4 | 5 | 6 => {}
+                // M, = and X.
+                0 | 7 | 8 => (reference, read) = (reference + len, read + len),
+                // D and N.
+                2 | 3 => reference += len,
+                // I and S.
+                1 | 4 => read += len,
+                // H and P.
+                5 | 6 => {}
                 _ => return Err(unknown(op)),
             }
         }
-        Ok(sum)
+        Ok((reference, read))
     }
 
     /// Its text.

@@ -9,6 +9,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Schema, SchemaRef};
 
+use super::cigar::LONG_TAG;
 use super::header::BamHeader;
 use super::record::{Record, SMALLEST};
 use super::schema::{Column, TagType};
@@ -24,6 +25,8 @@ pub(super) struct BamRows {
     /// The tag columns' keys, and where each one's value lies in the record at hand.
     wanted: Vec<([u8; 2], TagType)>,
     found: Vec<Option<(u8, Range<usize>)>>,
+    /// The keys that the record at hand has shown so far.
+    keys: KeySet,
     span: Option<SpanFilter>,
     test: Test,
     longest: usize,
@@ -43,7 +46,7 @@ enum Builder {
     TagText(usize, StringViewBuilder),
     TagInts(usize, ListBuilder<Int64Builder>),
     TagFloats(usize, ListBuilder<Float32Builder>),
-    Tags(MapBuilder<StringViewBuilder, StringViewBuilder>),
+    Tags(Box<MapBuilder<StringViewBuilder, StringViewBuilder>>),
 }
 
 /// The number under which a predicate finds a column of the file: its place in the schema.
@@ -146,13 +149,46 @@ impl Fields for RawFields<'_> {
     }
 }
 
+const REPEATED: &str = "a tag stands twice in a record; the first counts";
+
+/// Which of all two-byte keys a record has, at the same cost for ten tags and for a million.
+#[derive(Default)]
+struct KeySet {
+    bits: Vec<u64>,
+    keys: Vec<u16>,
+}
+
+impl KeySet {
+    /// Whether it is new.
+    fn insert(&mut self, key: [u8; 2]) -> bool {
+        let key = u16::from_be_bytes(key);
+        let (word, bit) = (usize::from(key >> 6), 1u64 << (key & 63));
+        if self.bits.is_empty() {
+            self.bits = vec![0; 1 << 10];
+        }
+        let new = self.bits[word] & bit == 0;
+        if new {
+            self.bits[word] |= bit;
+            self.keys.push(key);
+        }
+        new
+    }
+
+    fn clear(&mut self) {
+        for key in self.keys.drain(..) {
+            self.bits[usize::from(key >> 6)] = 0;
+        }
+    }
+}
+
 /// `*` and an empty name say that there is none.
 fn name_of<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
     Some(record.name()).filter(|name| !matches!(*name, b"" | b"*"))
 }
 
 fn other_type(tag: &Tag<'_>, expected: TagType) -> Error {
-    Error::corrupt(format!("its type is '{}' where the column holds {expected:?}", char::from(tag.kind)))
+    let of = tag.array().map(|(kind, _)| format!(" of '{}'", char::from(kind))).unwrap_or_default();
+    Error::corrupt(format!("its type is '{}'{of} where the column holds {expected:?}", char::from(tag.kind)))
         .field(format!("tag {}", tag.key.escape_ascii()))
         .hint("the column's type is the specification's, or that of the file's first records")
 }
@@ -169,7 +205,8 @@ impl BamRows {
         let mut wanted = Vec::new();
         let columns = columns.iter().map(|c| Builder::new(*c, &mut wanted)).collect();
         let found = vec![None; wanted.len()];
-        Self { schema, header, columns, wanted, found, span, test, longest, scratch: Vec::new(), bytes: 0 }
+        let (keys, scratch) = (KeySet::default(), Vec::new());
+        Self { schema, header, columns, wanted, found, keys, span, test, longest, scratch, bytes: 0 }
     }
 
     fn passes(&mut self, record: Record<'_>) -> Result<bool> {
@@ -190,13 +227,18 @@ impl BamRows {
     /// Finds the wanted tags. Of a repeated tag the first counts.
     fn find_tags(&mut self, record: &Record<'_>, all: &[u8], warnings: &mut Warnings) -> Result<()> {
         self.found.fill(None);
+        self.keys.clear();
+        let long_cigar = record.has_long_cigar()?;
         for tag in record.tags() {
             let tag = tag?;
+            if !self.keys.insert(tag.key) {
+                warnings.add(REPEATED);
+                continue;
+            }
+            if long_cigar && tag.key == LONG_TAG {
+                continue;
+            }
             if let Some(i) = self.wanted.iter().position(|(key, _)| *key == tag.key) {
-                if self.found[i].is_some() {
-                    warnings.add("a tag stands twice in a record; the first counts");
-                    continue;
-                }
                 let start = tag.value.as_ptr().addr() - all.as_ptr().addr();
                 self.found[i] = Some((tag.kind, start..start + tag.value.len()));
             }
@@ -204,8 +246,8 @@ impl BamRows {
         Ok(())
     }
 
-    fn build(&mut self, record: &Record<'_>, all: &[u8]) -> Result<()> {
-        let Self { header, columns, wanted, found, scratch, .. } = self;
+    fn build(&mut self, record: &Record<'_>, all: &[u8], warnings: &mut Warnings) -> Result<()> {
+        let Self { header, columns, wanted, found, keys, scratch, .. } = self;
         let contig = |id: Option<usize>| id.and_then(|id| header.contigs.name(id));
         let tag = |i: usize| {
             let (kind, range) = found[i].clone()?;
@@ -264,9 +306,17 @@ impl BamRows {
                 },
                 Builder::Tags(b) => {
                     let long_cigar = record.has_long_cigar()?;
+                    keys.clear();
                     for tag in record.tags() {
                         let tag = tag?;
-                        if long_cigar && tag.key == super::cigar::LONG_TAG {
+                        if !keys.insert(tag.key) {
+                            // Told once, by the search for the other columns' tags if there are any.
+                            if wanted.is_empty() {
+                                warnings.add(REPEATED);
+                            }
+                            continue;
+                        }
+                        if long_cigar && tag.key == LONG_TAG {
                             continue;
                         }
                         append_text(b.keys(), Some(&tag.key), "tag")?;
@@ -299,7 +349,7 @@ const MAX_PHRED: u8 = b'~' - b'!';
 fn write_text(column: Column, record: &Record<'_>, out: &mut Vec<u8>) -> Result<bool> {
     match column {
         Column::Cigar => {
-            let cigar = record.cigar()?;
+            let (cigar, _) = record.checked_cigar()?;
             cigar.write(out)?;
             Ok(!cigar.is_empty())
         }
@@ -330,7 +380,7 @@ impl Builder {
             Column::Mapq => Self::Mapq(UInt8Builder::new()),
             Column::Tlen => Self::Tlen(Int32Builder::new()),
             Column::Pos | Column::End | Column::Pnext => Self::Int(column, Int64Builder::new()),
-            Column::Tags => Self::Tags(crate::text::columns::map_builder()),
+            Column::Tags => Self::Tags(Box::new(crate::text::columns::map_builder())),
             Column::Tag(key, of) => {
                 let i = wanted.len();
                 wanted.push((key, of));
@@ -392,7 +442,15 @@ impl Rows for BamRows {
         if !self.wanted.is_empty() {
             self.find_tags(&record, all, warnings)?;
         }
-        self.build(&record, all)?;
+        if let (Some(id), Some(pos)) = (record.contig(), record.pos())
+            && self.header.contigs.length(id).is_some_and(|length| pos.unsigned_abs() > length && length > 0)
+        {
+            warnings.add("a record starts past the end of its contig");
+        }
+        if record.mate_pos().is_some_and(|pos| pos < 1) {
+            warnings.add("a mate's position is negative");
+        }
+        self.build(&record, all, warnings)?;
         self.bytes += all.len();
         Ok(true)
     }

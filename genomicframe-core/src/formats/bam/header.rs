@@ -25,7 +25,14 @@ impl BamHeader {
     /// # Errors
     /// When it is cut short, breaks the specification, or is beyond `limits`.
     pub async fn read(head: &mut Head<'_>, limits: &Limits) -> Result<Self> {
-        let mut reader = Reader { head, at: 0 };
+        let mut reader = Reader { head, at: 0, field: 0 };
+        match Self::parse(&mut reader, limits).await {
+            Ok(header) => Ok(header),
+            Err(e) => Err(e.at(reader.head.offset(reader.field))),
+        }
+    }
+
+    async fn parse(reader: &mut Reader<'_, '_>, limits: &Limits) -> Result<Self> {
         if !reader.head.at_least(1).await? {
             return Err(Error::corrupt("no BAM header: the file holds no data"));
         }
@@ -43,7 +50,6 @@ impl BamHeader {
             .to_owned();
         let n_ref = reader.length("n_ref", 0, limits.contigs).await?;
         let mut contigs = Contigs::default();
-        let mut warnings = Vec::new();
         for id in 0..n_ref {
             let field = |name: &str| format!("{name} of contig {id}");
             let l_name = reader.length(&field("l_name"), 1, limits.header_bytes).await?;
@@ -60,37 +66,44 @@ impl BamHeader {
                 .map_err(|e| Error::corrupt("a contig's name is not UTF-8").field(field("name")).caused_by(e))?
                 .to_owned();
             let length = reader.length(&field("l_ref"), 0, usize::MAX).await? as u64;
+            // Which of the two a region means cannot be told.
             if contigs.get(&name).is_some() {
-                warnings.push(format!("contig {name} is in the dictionary twice"));
+                return Err(Error::corrupt(format!("contig {name} is in the dictionary twice")).field(field("name")));
             }
             contigs.push(Contig { name, length: Some(length) });
         }
-        let header = Self { warnings, len: reader.at, text, contigs };
-        header.compare_text()
+        let mut header = Self { warnings: Vec::new(), len: reader.at, text, contigs };
+        if header.text_differs() {
+            let what = "the header's @SQ lines and the contig dictionary differ; the dictionary is used";
+            header.warnings.push(what.into());
+        }
+        Ok(header)
     }
 
-    /// The dictionary counts (it is what records refer to); a text that names other contigs is told.
-    fn compare_text(mut self) -> Result<Self> {
-        let names = || {
+    /// The dictionary counts, as it is what records refer to; a text that lists other contigs or lengths is told.
+    fn text_differs(&self) -> bool {
+        let listed = || {
             let lines = self.text.lines().filter_map(|l| l.strip_prefix("@SQ\t"));
-            lines.filter_map(|l| l.split('\t').find_map(|field| field.strip_prefix("SN:")))
+            lines.map(|line| {
+                let field = |key: &str| line.split('\t').find_map(|f| f.strip_prefix(key));
+                (field("SN:").unwrap_or_default(), field("LN:").and_then(|n| n.parse().ok()))
+            })
         };
-        if names().next().is_some() && !names().eq(self.contigs.iter().map(|c| c.name.as_str())) {
-            self.warnings
-                .push("the header's @SQ lines and the contig dictionary differ; the dictionary is used".into());
-        }
-        Ok(self)
+        listed().next().is_some() && !listed().eq(self.contigs.iter().map(|c| (c.name.as_str(), c.length)))
     }
 }
 
 struct Reader<'a, 'io> {
     head: &'a mut Head<'io>,
     at: usize,
+    /// Where the last field began.
+    field: usize,
 }
 
 impl Reader<'_, '_> {
     async fn take(&mut self, n: usize, field: &str) -> Result<&[u8]> {
         let (start, end) = (self.at, self.at + n);
+        self.field = start;
         if !self.head.at_least(end).await? {
             return Err(Error::corrupt("the BAM header is cut short").field(field));
         }

@@ -18,6 +18,8 @@ mod plan;
 mod record;
 mod schema;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -39,7 +39,11 @@ impl<'a> Record<'a> {
         let qual = seq + l_seq.div_ceil(2);
         let tags = qual + l_seq;
         if tags > bytes.len() {
-            let field = if seq > bytes.len() { "n_cigar_op" } else { "l_seq" };
+            let field = match bytes.len() {
+                n if cigar > n => "l_read_name",
+                n if seq > n => "n_cigar_op",
+                _ => "l_seq",
+            };
             return Err(Error::corrupt(format!("its fields need {tags} bytes but it has {}", bytes.len())).field(field));
         }
         match bytes[FIXED..cigar].split_last() {
@@ -52,10 +56,8 @@ impl<'a> Record<'a> {
                 return Err(Error::corrupt(format!("contig {id} is not in the dictionary of {contigs}")).field(field));
             }
         }
-        for (at, field) in [(4, "pos"), (24, "next_pos")] {
-            if record.i32(at) < -1 {
-                return Err(Error::corrupt(format!("{} is not a position", record.i32(at))).field(field));
-            }
+        if record.i32(4) < -1 {
+            return Err(Error::corrupt(format!("{} is not a position", record.i32(4))).field("pos"));
         }
         Ok(Self { bytes, cigar, seq, qual, tags })
     }
@@ -79,12 +81,14 @@ impl<'a> Record<'a> {
 
     /// 1-based.
     pub(super) fn pos(&self) -> Option<i64> {
-        place(self.i32(4))
+        let stored = self.i32(4);
+        (stored >= 0).then(|| i64::from(stored) + 1)
     }
 
-    /// 1-based.
+    /// 1-based. Nothing is derived from it, so that a meaningless one is shown as it is, as samtools does.
     pub(super) fn mate_pos(&self) -> Option<i64> {
-        place(self.i32(24))
+        let stored = self.i32(24);
+        (stored != -1).then(|| i64::from(stored) + 1)
     }
 
     /// The last base aligned, 1-based: htslib's `bam_endpos`. The start itself when unmapped or nothing is aligned.
@@ -93,8 +97,19 @@ impl<'a> Record<'a> {
         if self.flag() & UNMAPPED != 0 {
             return Ok(Some(pos));
         }
-        let span = self.cigar()?.reference_length()?;
+        let (_, span) = self.checked_cigar()?;
         Ok(Some(pos + span.max(1) - 1))
+    }
+
+    /// The CIGAR and the reference bases it spans. A mapped read's must cover its sequence, where it has both.
+    pub(super) fn checked_cigar(&self) -> Result<(Cigar<'a>, i64)> {
+        let cigar = self.cigar()?;
+        let (span, covered) = cigar.lengths()?;
+        let bases = self.sequence_length();
+        if bases > 0 && !cigar.is_empty() && self.flag() & UNMAPPED == 0 && covered != bases as i64 {
+            return Err(Error::corrupt(format!("it covers {covered} bases of a sequence of {bases}")).field("CIGAR"));
+        }
+        Ok((cigar, span))
     }
 
     pub(super) fn mapq(&self) -> u8 {
@@ -116,7 +131,8 @@ impl<'a> Record<'a> {
     /// The CIGAR, also when it is too long for its field and stands in the tag `CG`.
     pub(super) fn cigar(&self) -> Result<Cigar<'a>> {
         let stored = Cigar::new(&self.bytes[self.cigar..self.seq]);
-        if !stored.is_placeholder(self.sequence_length()) {
+        // As in htslib, a record without a place keeps the CIGAR it has.
+        if !stored.is_placeholder(self.sequence_length()) || self.contig().is_none() || self.pos().is_none() {
             return Ok(stored);
         }
         let long = self.tags().find(|t| !matches!(t, Ok(t) if t.key != cigar::LONG_TAG)).transpose()?;
@@ -146,8 +162,4 @@ impl<'a> Record<'a> {
     pub(super) fn tags(&self) -> Tags<'a> {
         Tags::new(&self.bytes[self.tags..])
     }
-}
-
-fn place(stored: i32) -> Option<i64> {
-    (stored >= 0).then(|| i64::from(stored) + 1)
 }

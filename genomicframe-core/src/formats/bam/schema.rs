@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::cigar::LONG_TAG;
 use super::record::Record;
 use super::tags::Tag;
 use crate::error::Result;
@@ -95,9 +96,10 @@ pub(super) struct SeenTags(BTreeMap<[u8; 2], TagType>);
 
 impl SeenTags {
     pub(super) fn add(&mut self, record: &Record<'_>) -> Result<()> {
+        let long_cigar = record.has_long_cigar()?;
         for tag in record.tags() {
             let tag = tag?;
-            if tag.key.is_ascii() {
+            if tag.key.is_ascii() && !(long_cigar && tag.key == LONG_TAG) {
                 self.0.entry(tag.key).or_insert_with(|| TagType::of(&tag));
             }
         }
