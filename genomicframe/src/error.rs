@@ -101,12 +101,22 @@ fn find_core(e: &DataFusionError) -> Option<&genomicframe_core::Error> {
     None
 }
 
+/// A mistake in a query without the names of the planning stages that passed it on, which say nothing to its author.
+fn without_stage(e: &DataFusionError) -> &DataFusionError {
+    match (e, e.find_root()) {
+        (DataFusionError::Context(_, inner), DataFusionError::Plan(_) | DataFusionError::SchemaError(..)) => {
+            without_stage(inner)
+        }
+        _ => e,
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&*self.0, self.core()) {
             // A file's error says it all; DataFusion's wrappers around it add nothing.
             (_, Some(core)) => core.fmt(f),
-            (Inner::Query(e), None) => f.write_str(&e.strip_backtrace()),
+            (Inner::Query(e), None) => f.write_str(&without_stage(e).strip_backtrace()),
             (Inner::Core(e), None) => e.fmt(f),
         }
     }

@@ -74,11 +74,16 @@ async fn read_functions_take_paths_lists_and_options() {
         ("SELECT * FROM read_bam()".to_owned(), "a path or a list of paths is needed"),
         ("SELECT * FROM 'no/such.bam'".to_owned(), "no/such.bam: no such file"),
         (format!("SELECT nothing FROM '{bam}'"), "nothing"),
+        (
+            format!("SELECT count(*) FROM '{bam}' WHERE overlaps(rname, pos, end, 'chr1', 5, 9)"),
+            "Error during planning: overlaps: the base of",
+        ),
     ] {
         let e = match ctx.sql(&sql).await {
-            Ok(query) => query.collect().await.unwrap_err().to_string(),
+            Ok(query) => genomicframe::Error::from(query.collect().await.unwrap_err()).to_string(),
             Err(e) => e.to_string(),
         };
+        assert!(!e.contains("type_coercion"), "{e}");
         assert!(e.contains(expected), "{sql}: {e}");
     }
 }
@@ -141,6 +146,24 @@ async fn globs_folders_and_hive_partitions() {
     assert_eq!(number(&ctx, "SELECT count(*) FROM h WHERE batch = 'b'").await, one);
     let e = ctx.sql(&format!("SELECT * FROM '{root}/*.vcf'")).await.unwrap_err();
     assert!(e.is_not_found(), "{e}");
+}
+
+#[tokio::test]
+async fn a_contig_read_by_its_alias_is_told() {
+    let (ctx, bam) = (context(1, 8192), data("sample.bam"));
+    for query in [
+        format!("SELECT count(*) FROM read_bam('{bam}', region => '1:1-20000')"),
+        format!("SELECT count(*) FROM '{bam}' WHERE in_region('1:1-20000')"),
+    ] {
+        assert_eq!(number(&ctx, &query).await, 136, "{query}");
+        assert_eq!(ctx.take_warnings(), [(format!("{bam}: contig 1 is read as chr1"), 1)], "{query}");
+    }
+    // A comparison means what it says: no contig is called so, and nothing is read.
+    let query = format!("SELECT count(*) FROM '{bam}' WHERE rname = '1' AND mapq >= 0");
+    assert_eq!(number(&ctx, &query).await, 0);
+    assert_eq!(ctx.take_warnings(), []);
+    let plan = crate::support::query(&ctx, &format!("EXPLAIN {query}")).await.join("");
+    assert!(plan.contains("regions=none") && plan.contains("bytes=0 of"), "{plan}");
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use crate::genome::{Contigs, Interval, Region, RegionSet};
 
 /// The regions outside which no row can satisfy all of `conditions`; `None` when they do not confine it.
 ///
-/// `contigs` are the file's own, where it names them: bounds without a contig then become one region on each.
+/// `contigs` are the file's own, where it names them all: bounds without a contig then become one region on each, and other
+/// names hold no row.
 ///
 /// ```
 /// use genomicframe_core::scan::{Condition, Literal, Op, SpanColumns, narrow};
@@ -26,7 +27,10 @@ pub fn narrow(conditions: &[Condition], columns: SpanColumns, contigs: Option<&C
         let Some(span) = b.interval() else { continue };
         let span = if columns.zero_based { beside(span) } else { span };
         match &b.contigs {
-            Some(names) => out.extend(names.iter().map(|n| Region::new(n.clone(), span))),
+            Some(names) => {
+                let known = names.iter().filter(|n| contigs.is_none_or(|c| c.get(n).is_some()));
+                out.extend(known.map(|n| Region::new(n.clone(), span)));
+            }
             // Bounds on no known contig confine nothing that can be named; no bounds at all confine nothing.
             None if b.interval() == Some(Interval::ALL) => return None,
             None => out.extend(contigs?.iter().map(|c| Region::new(c.name.clone(), span))),
@@ -259,6 +263,7 @@ mod tests {
         assert_eq!(shown(&[chr1.clone(), on("rname", "chr2")], BAM), "none");
         assert_eq!(shown(&[chr1, num("pos", Op::Gt, 9), num("pos", Op::Lt, 9)], BAM), "none");
         assert_eq!(shown(&[Condition::IsNull("rname".into())], BAM), "*");
+        assert_eq!(shown(&[on("rname", "2")], BAM), "none");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! DataFusion expressions become core conditions; what has no form there becomes [`Condition::Unknown`].
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema};
@@ -14,6 +16,8 @@ pub(super) struct Translator<'a> {
     pub(super) span: Option<SpanColumns>,
     /// Of the file at hand, for region strings with contigs that contain colons or go by another name.
     pub(super) contigs: Option<&'a Contigs>,
+    /// Contigs that regions name by an alias, and what the file calls them.
+    pub(super) replaced: RefCell<BTreeSet<(String, String)>>,
 }
 
 impl Translator<'_> {
@@ -101,7 +105,9 @@ impl Translator<'_> {
             _ => None,
         });
         let regions: RegionSet = regions.collect::<Option<Vec<_>>>()?.into_iter().collect();
-        let overlaps = Condition::Overlaps(Arc::new(resolve_names(&regions, self.contigs).0));
+        let (own, replaced) = resolve_names(&regions, self.contigs);
+        self.replaced.borrow_mut().extend(replaced);
+        let overlaps = Condition::Overlaps(Arc::new(own));
         // Without an end the function looks at the start alone: narrower than an overlap, which still confines it.
         Some(if whole { overlaps } else { Condition::And(vec![overlaps, Condition::Unknown]) })
     }

@@ -1,5 +1,6 @@
 //! A path, a list, a glob or a folder becomes objects, each with its format.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
@@ -185,7 +186,14 @@ async fn expand(path: &str, io: &dyn ObjectIo, wanted: Option<&'static dyn Forma
         let path = l.path();
         pattern.matches_with(path.strip_prefix("./").unwrap_or(&path), options)
     };
-    let files: Vec<_> = listed.filter(|l| matches(l) && !is_index(l.file_name())).collect();
+    // Named as the glob names them: without the folder that it does not name.
+    let named = |l: Location| match l {
+        Location::Local(path) if base.is_empty() => {
+            Location::Local(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path))
+        }
+        other => other,
+    };
+    let files: Vec<_> = listed.filter(|l| matches(l) && !is_index(l.file_name())).map(named).collect();
     if files.is_empty() {
         return Err(genomicframe_core::Error::not_found("no file matches the glob").in_object(path).into());
     }

@@ -1,5 +1,6 @@
 //! One table for every format: filters in, ranges of files out.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -94,7 +95,12 @@ impl GenomicTable {
     }
 
     fn translator<'a>(&'a self, dataset: &'a dyn Dataset) -> Translator<'a> {
-        Translator { schema: self.schema.file_schema(), span: dataset.span_columns(), contigs: dataset.contigs() }
+        Translator {
+            schema: self.schema.file_schema(),
+            span: dataset.span_columns(),
+            contigs: dataset.contigs(),
+            replaced: RefCell::default(),
+        }
     }
 
     /// Whether only the columns that a path or a header decides are used, so that whole files can be left out.
@@ -146,8 +152,12 @@ impl GenomicTable {
         }
         let translator = self.translator(dataset);
         let mut conditions: Vec<Condition> = scan.filters.iter().map(|f| translator.condition(f)).collect();
-        let asked = self.regions.as_ref().map(|texts| regions(texts, dataset)).transpose()?;
-        conditions.extend(asked.map(|set| Condition::Overlaps(Arc::new(set))));
+        let mut replaced = translator.replaced.into_inner();
+        if let Some(texts) = &self.regions {
+            let (own, aliases) = regions(texts, dataset)?;
+            conditions.push(Condition::Overlaps(Arc::new(own)));
+            replaced.extend(aliases);
+        }
         let contigs = dataset.contigs().filter(|_| dataset.names_every_contig());
         let narrowed = span.and_then(|span| narrow(&conditions, span, contigs));
         conditions.retain(|c| dataset.pushdown(c) == Pushdown::Exact);
@@ -161,7 +171,9 @@ impl GenomicTable {
             batch_size: scan.batch_size,
             partitions: scan.partitions,
         };
-        let plan = dataset.plan(&request)?;
+        let mut plan = dataset.plan(&request)?;
+        let told = replaced.iter().map(|(asked, own)| format!("{}: contig {asked} is read as {own}", file.location));
+        plan.warnings.extend(told);
         Ok((request, plan))
     }
 
@@ -202,13 +214,14 @@ impl Scan<'_> {
     }
 }
 
-fn regions(texts: &[String], dataset: &dyn Dataset) -> Result<RegionSet> {
+/// The regions with the file's own contig names, and the names that were replaced.
+fn regions(texts: &[String], dataset: &dyn Dataset) -> Result<(RegionSet, Vec<(String, String)>)> {
     if dataset.span_columns().is_none() {
         return Err(Error::invalid(format!("{} records have no place, so no region", dataset.format())));
     }
     let known = |name: &str| dataset.contigs().is_some_and(|c| c.get(name).is_some());
     let parsed = texts.iter().map(|t| Region::parse(t, known)).collect::<genomicframe_core::Result<RegionSet>>()?;
-    Ok(resolve_names(&parsed, dataset.contigs()).0)
+    Ok(resolve_names(&parsed, dataset.contigs()))
 }
 
 /// Columns of all files by name; a name must have one type.
