@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::peer;
+use crate::support::{gf, peer};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -33,14 +33,9 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// The folder of the built programs: `cargo test` over the workspace builds `gf`, as its package has a test of its own, and
-/// the examples. (A `cargo build` from here would rebuild DataFusion: build scripts below it look at cargo's variables.)
+/// The folder of the programs that `cargo test` builds: `gf`, and below it the examples.
 fn programs() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap().to_path_buf();
-    let gf = folder.join("gf");
-    assert!(gf.exists(), "{} is not built: cargo build --locked --all-features --bins --examples", gf.display());
-    folder
+    gf().parent().unwrap().to_path_buf()
 }
 
 /// A block of a document, opened by "```" and `language`.
