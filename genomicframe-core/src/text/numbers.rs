@@ -59,21 +59,7 @@ pub(crate) fn double(bytes: &[u8], field: &str) -> Result<f64> {
 
 /// Appends a decimal integer.
 pub(crate) fn write_int(n: i64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = n.unsigned_abs();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if n < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
 }
 
 /// Appends a float as C's `%g` does, which SAM text is written with: six significant digits, no trailing zeros.

@@ -45,12 +45,14 @@ fn has(schema: &DFSchema, name: &str) -> bool {
     schema.fields().iter().any(|f| f.name() == name)
 }
 
+/// The column whose metadata give it this role; of several tables' columns the first table's.
+pub(crate) fn column_of_role(schema: &DFSchema, role: &str) -> Option<Column> {
+    schema.iter().find(|(_, f)| f.metadata().get(ROLE).is_some_and(|r| r == role)).map(Column::from)
+}
+
 /// The columns that tell a row's span, in the order contig, start, end.
 fn span(schema: &DFSchema) -> Result<[Column; 3]> {
-    let of_role = |role: &str| {
-        let mut fields = schema.iter();
-        fields.find(|(_, f)| f.metadata().get(ROLE).is_some_and(|r| r == role)).map(Column::from)
-    };
+    let of_role = |role: &str| column_of_role(schema, role);
     match (of_role(ROLE_CONTIG), of_role(ROLE_START), of_role(ROLE_END)) {
         (Some(contig), Some(start), Some(end)) => Ok([contig, start, end]),
         (contig, start, end) => {

@@ -22,6 +22,7 @@ pub mod row;
 
 use datafusion::logical_expr::Expr;
 
+pub(crate) use bind::column_of_role;
 pub use bind::{GenomicRewrite, bind_row_functions};
 pub use datafusion::functions_aggregate::expr_fn::{avg, count, max, median, min, sum};
 pub use datafusion::prelude::{col, ident, lit};

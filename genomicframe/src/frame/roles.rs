@@ -1,10 +1,11 @@
 //! Which columns hold a row's place, by their field metadata.
 
-use datafusion::common::{Column, DFSchema};
+use datafusion::common::{Column, DFSchema, ExprSchema};
 use datafusion::logical_expr::{Expr, lit};
-use genomicframe_core::schema::{BASE, ROLE, ROLE_CONTIG, ROLE_END, ROLE_START};
+use genomicframe_core::schema::{BASE, ROLE_CONTIG, ROLE_END, ROLE_START};
 
 use crate::error::{Error, Result};
+use crate::expr::column_of_role;
 
 /// A row's place, as expressions over its columns.
 pub(super) struct Place {
@@ -17,13 +18,10 @@ pub(super) struct Place {
 impl Place {
     /// The place columns of a schema: of a joined one, the left side's.
     pub(super) fn of(schema: &DFSchema) -> Result<Self> {
-        let column = |role: &str| {
-            let mut fields = schema.iter();
-            let (relation, field) = fields.find(|(_, f)| f.metadata().get(ROLE).is_some_and(|r| r == role))?;
-            Some((Column::new(relation.cloned(), field.name()), field.metadata().get(BASE).is_some_and(|b| b == "0")))
-        };
+        let column = |role: &str| column_of_role(schema, role);
         match (column(ROLE_CONTIG), column(ROLE_START), column(ROLE_END)) {
-            (Some((contig, _)), Some((start, zero_based)), Some((end, _))) => {
+            (Some(contig), Some(start), Some(end)) => {
+                let zero_based = schema.field_from_column(&start)?.metadata().get(BASE).is_some_and(|b| b == "0");
                 Ok(Self { contig, start, end, zero_based })
             }
             _ => Err(Error::invalid("this frame has no contig, start and end columns, so its rows have no place")),

@@ -141,7 +141,7 @@ impl<'a> Cells<'a> {
             Values::View(a) => out.extend_from_slice(a.value(row).as_bytes()),
             Values::Text(a) => out.extend_from_slice(a.value(row).as_bytes()),
             Values::LargeText(a) => out.extend_from_slice(a.value(row).as_bytes()),
-            Values::Int(value) => write_int(value(row), out),
+            Values::Int(value) => out.extend_from_slice(itoa::Buffer::new().format(value(row)).as_bytes()),
             Values::Unsigned(a) => display(a.value(row), out),
             Values::Single(a) => write_float(a.value(row), a.value(row).is_finite(), out),
             Values::Double(a) => write_float(a.value(row), a.value(row).is_finite(), out),
@@ -176,25 +176,6 @@ fn join(items: Range<usize>, separator: u8, out: &mut Vec<u8>, write: impl Fn(us
 fn display(value: impl std::fmt::Display, out: &mut Vec<u8>) {
     // Writing to memory does not fail; a value that cannot be shown is left empty.
     let _ = write!(out, "{value}");
-}
-
-fn write_int(n: i64, out: &mut Vec<u8>) {
-    // Most integers here are small flags, qualities and positions: digits by hand beat the formatter several times.
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = n.unsigned_abs();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if n < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// The shortest text that reads back as the same number; a whole one without `.0`.
