@@ -6,10 +6,12 @@
 //! | [`io`] | locations and the one trait that reads ranges of objects |
 //! | [`bgzf`], [`index`] | blocked gzip; BAI, CSI and TBI |
 //! | [`scan`] | the contract: decide without I/O, then read; the one driver |
+//! | [`alignment`] | alignment records, shared by the formats that hold them |
 //! | [`formats`] | one folder per file format, each an implementation of [`scan::Format`] |
 //! | [`schema`] | what columns mean, as Arrow field metadata |
 //! | [`error`] | the one error type |
 
+pub mod alignment;
 pub mod bgzf;
 pub mod error;
 pub mod formats;

@@ -1,7 +1,7 @@
 //! BAM against samtools.
 
 use genomicframe::ReadOptions;
-use genomicframe_core::formats::bam::encode::encode;
+use genomicframe_core::alignment::encode::encode;
 
 use crate::support::{Random, context, data, number, output, peer, query};
 

@@ -1,5 +1,7 @@
 //! The header (SAMv1 §4.2.1): text, then the contig dictionary that record fields refer to.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::genome::{Contig, Contigs};
 use crate::scan::{Head, Limits};
@@ -12,7 +14,7 @@ pub struct BamHeader {
     /// The SAM header text, as stored.
     pub text: String,
     /// The dictionary: record fields refer to contigs by their number in it.
-    pub contigs: Contigs,
+    pub contigs: Arc<Contigs>,
     /// What was read leniently.
     pub warnings: Vec<String>,
     /// Its length in inflated bytes.
@@ -72,7 +74,7 @@ impl BamHeader {
             }
             contigs.push(Contig { name, length: Some(length) });
         }
-        let mut header = Self { warnings: Vec::new(), len: reader.at, text, contigs };
+        let mut header = Self { warnings: Vec::new(), len: reader.at, text, contigs: Arc::new(contigs) };
         if header.text_differs() {
             let what = "the header's @SQ lines and the contig dictionary differ; the dictionary is used";
             header.warnings.push(what.into());

@@ -3,21 +3,12 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `header` | the header text and the contig dictionary |
-//! | `schema` | the alignment schema: fixed columns, then a column per tag |
-//! | `record` | a record's fields as they lie in its bytes |
-//! | `cigar`, `tags` | the two parts of a record with a structure of their own |
 //! | `plan` | the dataset: regions to ranges through BAI or CSI |
-//! | `decode` | record bytes to columns |
-//! | `encode` | rows to SAM text |
+//! | `decode` | records framed, each handed to [`crate::alignment`] |
 
-mod cigar;
 mod decode;
-pub mod encode;
 mod header;
 mod plan;
-mod record;
-mod schema;
-mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +18,7 @@ use arrow::array::RecordBatch;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use crate::alignment;
 use crate::error::Result;
 use crate::io::{Location, ObjectIo};
 use crate::scan::{Dataset, Format, FormatId, OpenOptions};
@@ -66,7 +58,7 @@ impl Format for Bam {
     }
 
     fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        encode::encode(batch, out)
+        alignment::encode::encode(batch, out)
     }
 
     /// `tags` holds every tag; the columns of single tags repeat it.

@@ -7,10 +7,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::Bam;
-use super::decode::{BamRows, field_of};
+use super::decode::BamRows;
 use super::header::BamHeader;
-use super::record::{Record, SMALLEST};
-use super::schema::{self, Column, SeenTags};
+use crate::alignment::record::{Record, SMALLEST};
+use crate::alignment::rows::{AlignmentRows, field_of};
+use crate::alignment::schema::{self, Column, SeenTags};
 use crate::error::{Error, Offset, Result};
 use crate::genome::Contigs;
 use crate::index::BinningIndex;
@@ -195,7 +196,8 @@ impl Dataset for BamDataset {
         let test = Test::bind_all(&request.predicate.all, &field_of(&self.schema, &self.columns));
         let test =
             test.ok_or_else(|| Error::invalid(format!("the scan of a BAM cannot apply {}", request.predicate)))?;
-        let rows = BamRows::new(schema, &columns, Arc::clone(&self.header), span, test, self.longest);
+        let contigs = Arc::clone(&self.header.contigs);
+        let rows = BamRows { rows: AlignmentRows::new(schema, &columns, contigs, span, test), longest: self.longest };
         let numbered = self.file.is_first(partition);
         let decoder = RecordDecoder::new(rows, request, self.longest.saturating_add(4), numbered);
         Ok(Box::new(decoder.after_header(self.header.len)))

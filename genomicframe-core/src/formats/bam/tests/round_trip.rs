@@ -3,7 +3,7 @@ use std::fmt::Write;
 use proptest::prelude::*;
 
 use super::*;
-use crate::formats::bam::encode::encode;
+use crate::alignment::encode::encode;
 
 /// A tag's bytes and its SAM text.
 fn tag(key: &'static str) -> BoxedStrategy<(Vec<u8>, String)> {

@@ -13,26 +13,40 @@ use crate::schema::{self, KEY, TYPE};
 
 /// A column of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Column {
+pub enum Column {
+    /// `qname`
     Qname,
+    /// `flag`
     Flag,
+    /// `rname`
     Rname,
+    /// `pos`
     Pos,
+    /// `end`
     End,
+    /// `mapq`
     Mapq,
+    /// `cigar`
     Cigar,
+    /// `rnext`
     Rnext,
+    /// `pnext`
     Pnext,
+    /// `tlen`
     Tlen,
+    /// `seq`
     Seq,
+    /// `qual`
     Qual,
+    /// `tag_xx`
     Tag([u8; 2], TagType),
+    /// `tags`: all of them as SAM text.
     Tags,
 }
 
 /// What a tag's column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TagType {
+pub enum TagType {
     /// Any integer width, as `i64`.
     Int,
     /// `f`, as `f32`.
@@ -46,7 +60,8 @@ pub(super) enum TagType {
 }
 
 impl TagType {
-    pub(super) fn of(tag: &Tag<'_>) -> Self {
+    /// The type of a tag as it is stored.
+    pub fn of(tag: &Tag<'_>) -> Self {
         match (tag.kind, tag.value.first()) {
             (b'f', _) => Self::Float,
             (b'A' | b'Z' | b'H', _) => Self::Text,
@@ -92,10 +107,21 @@ impl TagType {
 
 /// The tags a file's first records have, with their types.
 #[derive(Debug, Default)]
-pub(super) struct SeenTags(BTreeMap<[u8; 2], TagType>);
+pub struct SeenTags(BTreeMap<[u8; 2], TagType>);
 
 impl SeenTags {
-    pub(super) fn add(&mut self, record: &Record<'_>) -> Result<()> {
+    /// Adds one; the first type seen of a key counts.
+    pub fn insert(&mut self, key: [u8; 2], of: TagType) {
+        if key.is_ascii() {
+            self.0.entry(key).or_insert(of);
+        }
+    }
+
+    /// Adds those of `record`.
+    ///
+    /// # Errors
+    /// When its tags are broken.
+    pub fn add(&mut self, record: &Record<'_>) -> Result<()> {
         let long_cigar = record.has_long_cigar()?;
         for tag in record.tags() {
             let tag = tag?;
@@ -108,7 +134,7 @@ impl SeenTags {
 }
 
 /// The schema, and what each of its columns is. `asked` are column names that a query uses.
-pub(super) fn build(mut seen: SeenTags, asked: &[String]) -> (SchemaRef, Vec<Column>) {
+pub fn build(mut seen: SeenTags, asked: &[String]) -> (SchemaRef, Vec<Column>) {
     let number = |name: &str, of| Field::new(name, of, true);
     let mut fields = vec![
         (schema::text("qname"), Column::Qname),

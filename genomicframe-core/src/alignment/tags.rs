@@ -5,21 +5,23 @@ use crate::text::numbers::{write_g, write_int};
 
 /// One tag as stored.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tag<'a> {
-    pub(super) key: [u8; 2],
+pub struct Tag<'a> {
+    /// Its two-character name.
+    pub key: [u8; 2],
     /// `A c C s S i I f Z H B`.
-    pub(super) kind: u8,
+    pub kind: u8,
     /// Without the NUL that ends `Z` and `H`; of `B` its subtype, count and elements.
-    pub(super) value: &'a [u8],
+    pub value: &'a [u8],
 }
 
 impl<'a> Tag<'a> {
     /// An integer of any width.
-    pub(super) fn int(&self) -> Option<i64> {
+    pub fn int(&self) -> Option<i64> {
         int(self.kind, self.value)
     }
 
-    pub(super) fn float(&self) -> Option<f32> {
+    /// A value of type `f`.
+    pub fn float(&self) -> Option<f32> {
         match (self.kind, self.value) {
             (b'f', [a, b, c, d]) => Some(f32::from_le_bytes([*a, *b, *c, *d])),
             _ => None,
@@ -27,12 +29,12 @@ impl<'a> Tag<'a> {
     }
 
     /// `A`, `Z` and `H` as text.
-    pub(super) fn text(&self) -> Option<&'a [u8]> {
+    pub fn text(&self) -> Option<&'a [u8]> {
         matches!(self.kind, b'A' | b'Z' | b'H').then_some(self.value)
     }
 
     /// Subtype and elements of `B`.
-    pub(super) fn array(&self) -> Option<(u8, &'a [u8])> {
+    pub fn array(&self) -> Option<(u8, &'a [u8])> {
         match (self.kind, self.value) {
             (b'B', [kind, _, _, _, _, elements @ ..]) => Some((*kind, elements)),
             _ => None,
@@ -40,7 +42,7 @@ impl<'a> Tag<'a> {
     }
 
     /// `TYPE:VALUE`, as SAM writes it; integers of all widths are `i`.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Vec<u8>) {
         let kind = if self.int().is_some() { b'i' } else { self.kind };
         out.extend([kind, b':']);
         if let Some(n) = self.int() {
@@ -77,7 +79,7 @@ fn int(kind: u8, value: &[u8]) -> Option<i64> {
 }
 
 /// Bytes of a value of fixed width.
-pub(super) fn width(kind: u8) -> Option<usize> {
+pub fn width(kind: u8) -> Option<usize> {
     match kind {
         b'A' | b'c' | b'C' => Some(1),
         b's' | b'S' => Some(2),
@@ -88,12 +90,13 @@ pub(super) fn width(kind: u8) -> Option<usize> {
 
 /// Walks a record's tags.
 #[derive(Debug, Clone)]
-pub(super) struct Tags<'a> {
+pub struct Tags<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Tags<'a> {
-    pub(super) fn new(rest: &'a [u8]) -> Self {
+    /// Walks the tags in `rest`.
+    pub fn new(rest: &'a [u8]) -> Self {
         Self { rest }
     }
 

@@ -11,13 +11,13 @@ use crate::error::{Error, Result};
 
 const FIXED: usize = 32;
 /// Smallest `block_size`: the fixed fields and a name of one NUL.
-pub(super) const SMALLEST: usize = FIXED + 1;
+pub const SMALLEST: usize = FIXED + 1;
 
 const UNMAPPED: u16 = 0x4;
 
 /// One record, its lengths checked against its bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Record<'a> {
+pub struct Record<'a> {
     bytes: &'a [u8],
     cigar: usize,
     seq: usize,
@@ -27,7 +27,7 @@ pub(super) struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// `bytes` is the record without its `block_size`; `contigs` is the size of the dictionary.
-    pub(super) fn new(bytes: &'a [u8], contigs: usize) -> Result<Self> {
+    pub fn new(bytes: &'a [u8], contigs: usize) -> Result<Self> {
         if bytes.len() < SMALLEST {
             return Err(Error::corrupt("a record shorter than its fixed fields").field("block_size"));
         }
@@ -71,28 +71,30 @@ impl<'a> Record<'a> {
         u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
     }
 
-    pub(super) fn contig(&self) -> Option<usize> {
+    /// Number of its contig in the dictionary.
+    pub fn contig(&self) -> Option<usize> {
         usize::try_from(self.i32(0)).ok()
     }
 
-    pub(super) fn mate_contig(&self) -> Option<usize> {
+    /// Number of its mate's contig in the dictionary.
+    pub fn mate_contig(&self) -> Option<usize> {
         usize::try_from(self.i32(20)).ok()
     }
 
     /// 1-based.
-    pub(super) fn pos(&self) -> Option<i64> {
+    pub fn pos(&self) -> Option<i64> {
         let stored = self.i32(4);
         (stored >= 0).then(|| i64::from(stored) + 1)
     }
 
     /// 1-based. Nothing is derived from it, so that a meaningless one is shown as it is, as samtools does.
-    pub(super) fn mate_pos(&self) -> Option<i64> {
+    pub fn mate_pos(&self) -> Option<i64> {
         let stored = self.i32(24);
         (stored != -1).then(|| i64::from(stored) + 1)
     }
 
     /// The last base aligned, 1-based: htslib's `bam_endpos`. The start itself when unmapped or nothing is aligned.
-    pub(super) fn end(&self) -> Result<Option<i64>> {
+    pub fn end(&self) -> Result<Option<i64>> {
         let Some(pos) = self.pos() else { return Ok(None) };
         if self.flag() & UNMAPPED != 0 {
             return Ok(Some(pos));
@@ -102,7 +104,7 @@ impl<'a> Record<'a> {
     }
 
     /// The CIGAR and the reference bases it spans. A mapped read's must cover its sequence, where it has both.
-    pub(super) fn checked_cigar(&self) -> Result<(Cigar<'a>, i64)> {
+    pub fn checked_cigar(&self) -> Result<(Cigar<'a>, i64)> {
         let cigar = self.cigar()?;
         let (span, covered) = cigar.lengths()?;
         let bases = self.sequence_length();
@@ -112,24 +114,28 @@ impl<'a> Record<'a> {
         Ok((cigar, span))
     }
 
-    pub(super) fn mapq(&self) -> u8 {
+    /// As stored: 255 stays 255.
+    pub fn mapq(&self) -> u8 {
         self.bytes[9]
     }
 
-    pub(super) fn flag(&self) -> u16 {
+    /// As stored.
+    pub fn flag(&self) -> u16 {
         self.u16(14)
     }
 
-    pub(super) fn template_length(&self) -> i32 {
+    /// As stored.
+    pub fn template_length(&self) -> i32 {
         self.i32(28)
     }
 
-    pub(super) fn name(&self) -> &'a [u8] {
+    /// Without its NUL; may be `*`.
+    pub fn name(&self) -> &'a [u8] {
         &self.bytes[FIXED..self.cigar - 1]
     }
 
     /// The CIGAR, also when it is too long for its field and stands in the tag `CG`.
-    pub(super) fn cigar(&self) -> Result<Cigar<'a>> {
+    pub fn cigar(&self) -> Result<Cigar<'a>> {
         let stored = Cigar::new(&self.bytes[self.cigar..self.seq]);
         // As in htslib, a record without a place keeps the CIGAR it has.
         if !stored.is_placeholder(self.sequence_length()) || self.contig().is_none() || self.pos().is_none() {
@@ -140,26 +146,64 @@ impl<'a> Record<'a> {
     }
 
     /// Whether the tag `CG` is the CIGAR and so no tag of its own.
-    pub(super) fn has_long_cigar(&self) -> Result<bool> {
+    pub fn has_long_cigar(&self) -> Result<bool> {
         Ok(self.cigar()?.is_from_tag())
     }
 
-    pub(super) fn sequence_length(&self) -> usize {
+    /// Bases.
+    pub fn sequence_length(&self) -> usize {
         self.tags - self.qual
     }
 
     /// Two bases a byte, the first in the high half.
-    pub(super) fn packed_sequence(&self) -> &'a [u8] {
+    pub fn packed_sequence(&self) -> &'a [u8] {
         &self.bytes[self.seq..self.qual]
     }
 
+    /// Phred scores as stored, also where they are missing.
+    pub fn stored_qualities(&self) -> &'a [u8] {
+        &self.bytes[self.qual..self.tags]
+    }
+
+    /// The tags' bytes.
+    pub fn stored_tags(&self) -> &'a [u8] {
+        &self.bytes[self.tags..]
+    }
+
     /// Phred scores; `None` when they are missing (the first is 255).
-    pub(super) fn qualities(&self) -> Option<&'a [u8]> {
+    pub fn qualities(&self) -> Option<&'a [u8]> {
         let scores = &self.bytes[self.qual..self.tags];
         scores.first().is_some_and(|q| *q != 0xff).then_some(scores)
     }
 
-    pub(super) fn tags(&self) -> Tags<'a> {
+    /// Its tags, in order, the one that holds a long CIGAR included.
+    pub fn tags(&self) -> Tags<'a> {
         Tags::new(&self.bytes[self.tags..])
+    }
+}
+
+/// The length of the record at the start of `bytes`, its `block_size` included; `None`: it does not end within them.
+/// `last`: no byte follows `bytes`. `longest` bounds it.
+///
+/// # Errors
+/// When the bytes cannot begin a record, or it is cut short.
+pub fn frame(bytes: &[u8], last: bool, longest: usize) -> Result<Option<usize>> {
+    let cut = || Error::corrupt("the file ends within a record").field("block_size");
+    let Some(size) = bytes.first_chunk::<4>().map(|b| i32::from_le_bytes(*b)) else {
+        return if last { Err(cut()) } else { Ok(None) };
+    };
+    let size = match usize::try_from(size) {
+        Ok(n) if n < SMALLEST => return Err(Error::corrupt(format!("a record of {n} bytes")).field("block_size")),
+        Ok(n) if n > longest => {
+            let e = Error::limit(format!("a record of {n} bytes, more than the limit of {}", longest));
+            return Err(e.field("block_size"));
+        }
+        Ok(n) => n,
+        Err(_) => return Err(Error::corrupt(format!("a record of {size} bytes")).field("block_size")),
+    };
+    match bytes.len() >= 4 + size {
+        true => Ok(Some(4 + size)),
+        false if last => Err(cut()),
+        false => Ok(None),
     }
 }

@@ -1,0 +1,5 @@
+//! BAMS3: columnar, lossless, crash-safe alignments on object stores.
+
+pub mod codec;
+
+pub use codec::level::{Level, Preset};

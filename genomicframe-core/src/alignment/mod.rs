@@ -1,0 +1,22 @@
+//! Alignments as BAM holds them (SAMv1 §4.2): what BAM, SAM and BAMS3 share.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `record` | a record's fields as they lie in its bytes |
+//! | `cigar`, `tags` | the two parts of a record with a structure of their own |
+//! | `schema` | the alignment schema: fixed columns, then a column per tag |
+//! | `rows` | record bytes to columns |
+//! | `encode` | rows to SAM text |
+
+pub mod cigar;
+pub mod encode;
+pub mod record;
+pub mod rows;
+pub mod schema;
+pub mod tags;
+
+pub use cigar::Cigar;
+pub use record::Record;
+pub use rows::AlignmentRows;
+pub use schema::{Column, SeenTags, TagType};
+pub use tags::{Tag, Tags};
