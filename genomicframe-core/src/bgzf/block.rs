@@ -92,6 +92,55 @@ impl Inflater {
     /// # Errors
     /// When the block is cut, its deflate stream is broken, or size or checksum differ.
     pub fn inflate(&mut self, block: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let whole = Whole::new(block)?;
+        let start = out.len();
+        out.resize(start + whole.size, 0);
+        self.fill(&whole, &mut out[start..])
+    }
+
+    /// Inflates `block`, which must be one whole block, into `out`, of exactly its [`inflated_size`].
+    ///
+    /// # Errors
+    /// As [`Inflater::inflate`], and when `out` has another length.
+    pub fn inflate_into(&mut self, block: &[u8], out: &mut [u8]) -> Result<()> {
+        self.fill(&Whole::new(block)?, out)
+    }
+
+    fn fill(&mut self, block: &Whole<'_>, out: &mut [u8]) -> Result<()> {
+        let Whole { data, crc, size } = *block;
+        let inflated = self
+            .0
+            .deflate_decompress(data, out)
+            .map_err(|e| Error::corrupt("broken deflate data in a BGZF block").caused_by(e))?;
+        if inflated != size || size != out.len() {
+            return Err(Error::corrupt(format!("BGZF block inflates to {inflated} bytes but claims {size}")));
+        }
+        let mut sum = Crc::new();
+        sum.update(out);
+        if sum.sum() != crc {
+            return Err(Error::corrupt("BGZF block checksum (CRC32) differs"));
+        }
+        Ok(())
+    }
+}
+
+/// How many bytes `block`, one whole block, claims to inflate to.
+///
+/// # Errors
+/// When the block is cut, or claims more than [`MAX_BLOCK`].
+pub fn inflated_size(block: &[u8]) -> Result<usize> {
+    Ok(Whole::new(block)?.size)
+}
+
+/// The parts of a whole block, sizes checked.
+struct Whole<'a> {
+    data: &'a [u8],
+    crc: u32,
+    size: usize,
+}
+
+impl<'a> Whole<'a> {
+    fn new(block: &'a [u8]) -> Result<Self> {
         let Some(header) = header(block)? else { return Err(Error::corrupt("truncated BGZF block header")) };
         if block.len() != header.size {
             return Err(Error::corrupt("truncated BGZF block"));
@@ -102,21 +151,7 @@ impl Inflater {
         if size > MAX_BLOCK {
             return Err(Error::corrupt(format!("BGZF block claims {size} inflated bytes, more than 64 KiB")));
         }
-        let start = out.len();
-        out.resize(start + size, 0);
-        let inflated = self
-            .0
-            .deflate_decompress(data, &mut out[start..])
-            .map_err(|e| Error::corrupt("broken deflate data in a BGZF block").caused_by(e))?;
-        if inflated != size {
-            return Err(Error::corrupt(format!("BGZF block inflates to {inflated} bytes but claims {size}")));
-        }
-        let mut sum = Crc::new();
-        sum.update(&out[start..]);
-        if sum.sum() != crc {
-            return Err(Error::corrupt("BGZF block checksum (CRC32) differs"));
-        }
-        Ok(())
+        Ok(Self { data, crc, size })
     }
 }
 

@@ -9,6 +9,6 @@ mod block;
 mod gzip;
 mod virtual_offset;
 
-pub use block::{EOF_BLOCK, Inflater, MAX_BLOCK, block_size, is_bgzf};
+pub use block::{EOF_BLOCK, Inflater, MAX_BLOCK, block_size, inflated_size, is_bgzf};
 pub use gzip::{GzipStream, is_gzip};
 pub use virtual_offset::VirtualOffset;

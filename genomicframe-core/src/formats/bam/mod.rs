@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::io::{Location, ObjectIo};
 use crate::scan::{Dataset, Format, FormatId, OpenOptions};
 
-pub use header::BamHeader;
+pub use header::{BamHeader, HeaderParser, MAGIC};
 pub use plan::BamDataset;
 
 /// The BAM format.
@@ -45,7 +45,7 @@ impl Format for Bam {
     }
 
     fn sniff(&self, head: &[u8]) -> bool {
-        head.starts_with(header::MAGIC)
+        head.starts_with(MAGIC)
     }
 
     fn open<'a>(
