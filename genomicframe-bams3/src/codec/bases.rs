@@ -269,3 +269,7 @@ impl Changes {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "bases_tests.rs"]
+mod tests;
