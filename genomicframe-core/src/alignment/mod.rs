@@ -7,15 +7,18 @@
 //! | `schema` | the alignment schema: fixed columns, then a column per tag |
 //! | `rows` | record bytes to columns |
 //! | `encode` | rows to SAM text |
+//! | `file` | a file of them and its index |
 
 pub mod cigar;
 pub mod encode;
+pub(crate) mod file;
 pub mod record;
 pub mod rows;
 pub mod schema;
 pub mod tags;
 
 pub use cigar::Cigar;
+pub use file::sample;
 pub use record::Record;
 pub use rows::AlignmentRows;
 pub use schema::{Column, SeenTags, TagType};

@@ -4,6 +4,7 @@ pub mod bam;
 pub mod bed;
 pub mod fastq;
 pub mod gff;
+pub mod sam;
 pub mod vcf;
 
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::io::{Location, ObjectIo};
 use crate::scan::{Format, OpenOptions, StreamFile};
 
 /// Every format. Table functions, `STORED AS`, the command line and the conformance tests loop over it.
-pub static ALL: &[&dyn Format] = &[&bam::Bam, &vcf::Vcf, &gff::Gff, &fastq::Fastq, &bed::Bed];
+pub static ALL: &[&dyn Format] = &[&bam::Bam, &sam::Sam, &vcf::Vcf, &gff::Gff, &fastq::Fastq, &bed::Bed];
 
 /// The format called `id`.
 pub fn by_id(id: &str) -> Option<&'static dyn Format> {

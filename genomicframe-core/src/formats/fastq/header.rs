@@ -28,8 +28,10 @@ pub(super) async fn check(head: &mut Head<'_>) -> Result<()> {
     lines::check_encoding(head.bytes())
 }
 
-/// `@` begins a SAM header too, but there the third line begins with no `+`.
-pub(super) fn sniff(head: &[u8]) -> bool {
+/// `@` begins a SAM header too, but there the second line has tabs, as a sequence never has.
+pub(crate) fn sniff(head: &[u8]) -> bool {
     let head = head.strip_prefix(lines::BOM).unwrap_or(head);
-    head.first() == Some(&b'@') && head.split(|b| *b == b'\n').nth(2).is_some_and(|line| line.first() == Some(&b'+'))
+    let mut lines = head.split(|b| *b == b'\n').skip(1);
+    let sequence = lines.next().is_some_and(|line| memchr::memchr(b'\t', line).is_none());
+    head.first() == Some(&b'@') && sequence && lines.next().is_some_and(|line| line.first() == Some(&b'+'))
 }
