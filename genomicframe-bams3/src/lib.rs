@@ -1,5 +1,22 @@
-//! BAMS3: columnar, lossless, crash-safe alignments on object stores.
+//! BAMS3: columnar, lossless, crash-safe alignments on object stores. The specification is `docs/bams3-spec.md`.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`metadata`], [`index`], [`chunk`] | the three levels of a dataset: root, index, chunks |
+//! | [`column`], [`group`] | columns and row groups: records to pages and back |
+//! | [`codec`] | the encodings of pages, each with `encode` and `decode` side by side |
+//! | [`source`], [`writer`] | records in, datasets out |
 
+pub mod chunk;
 pub mod codec;
+pub mod column;
+pub mod dataset;
+pub mod group;
+pub mod index;
+pub mod metadata;
+pub mod paths;
+pub mod source;
+pub mod writer;
 
 pub use codec::level::{Level, Preset};
+pub use dataset::{Bams3, Bams3Dataset};

@@ -105,7 +105,7 @@ impl Opened {
         let mut request = ScanRequest::all((0..schema.fields().len()).collect());
         shape(&mut request);
         if request.regions.is_some() {
-            block_on(self.dataset.load_index(&*self.io))?;
+            block_on(self.dataset.load_index(&*self.io, None))?;
         }
         let batches = run(&*self.dataset, &self.io, &request, &self.metrics)?;
         assert!(batches.iter().all(|b| b.num_rows() <= request.batch_size), "batches are no longer than asked for");

@@ -39,7 +39,7 @@ async fn a_region_reads_the_blocks_its_index_names() {
     let io: Arc<dyn ObjectIo> = Arc::new(Storage::default());
     let at = Location::parse(&path).unwrap();
     let dataset = formats::open(&at, &*io, &OpenOptions::default()).await.unwrap();
-    dataset.load_index(&*io).await.unwrap();
+    dataset.load_index(&*io, None).await.unwrap();
     for (texts, ids) in [
         (vec!["chr2:50000-50100"], vec![1]),
         (vec!["chr10"], vec![2]),
@@ -75,7 +75,7 @@ async fn partitions_are_plain_values() {
     let io = Storage::default();
     let dataset =
         formats::open(&Location::parse(&data("sample.bam")).unwrap(), &io, &OpenOptions::default()).await.unwrap();
-    dataset.load_index(&io).await.unwrap();
+    dataset.load_index(&io, None).await.unwrap();
     let plan = dataset.plan(&ScanRequest { partitions: 3, ..ScanRequest::all(vec![0]) }).unwrap();
     assert_eq!(plan.partitions.len(), 3);
     let text = serde_json::to_string(&(&plan.partitions, &plan.objects)).unwrap();

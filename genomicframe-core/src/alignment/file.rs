@@ -16,7 +16,7 @@ use crate::scan::{
 };
 
 /// Where a record lies, as columns.
-pub(crate) const SPAN: SpanColumns = SpanColumns { contig: "rname", start: "pos", end: "end", zero_based: false };
+pub const SPAN: SpanColumns = SpanColumns { contig: "rname", start: "pos", end: "end", zero_based: false };
 
 /// What the first records show.
 #[derive(Debug, Default)]

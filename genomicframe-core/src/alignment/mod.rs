@@ -18,7 +18,7 @@ pub mod schema;
 pub mod tags;
 
 pub use cigar::Cigar;
-pub use file::sample;
+pub use file::{SPAN, sample};
 pub use record::Record;
 pub use rows::AlignmentRows;
 pub use schema::{Column, SeenTags, TagType};

@@ -76,17 +76,26 @@ pub fn field_of(schema: &Schema, columns: &[Column]) -> impl Fn(&str) -> Option<
     }
 }
 
-const FLAG: usize = 0;
-const POS: usize = 1;
-const END: usize = 2;
-const MAPQ: usize = 3;
-const PNEXT: usize = 4;
-const TLEN: usize = 5;
-const QNAME: usize = 6;
-const RNAME: usize = 7;
-const RNEXT: usize = 8;
+/// `flag`
+pub const FLAG: usize = 0;
+/// `pos`
+pub const POS: usize = 1;
+/// `end`
+pub const END: usize = 2;
+/// `mapq`
+pub const MAPQ: usize = 3;
+/// `pnext`
+pub const PNEXT: usize = 4;
+/// `tlen`
+pub const TLEN: usize = 5;
+/// `qname`
+pub const QNAME: usize = 6;
+/// `rname`
+pub const RNAME: usize = 7;
+/// `rnext`
+pub const RNEXT: usize = 8;
 /// A tag's field is this and its two bytes as a number.
-const TAGS: usize = 16;
+pub const TAGS: usize = 16;
 
 /// A record's fields for predicates.
 struct RawFields<'a> {

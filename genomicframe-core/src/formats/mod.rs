@@ -16,7 +16,12 @@ pub static ALL: &[&dyn Format] = &[&bam::Bam, &sam::Sam, &vcf::Vcf, &gff::Gff, &
 
 /// The format called `id`.
 pub fn by_id(id: &str) -> Option<&'static dyn Format> {
-    ALL.iter().copied().find(|f| f.id().0.eq_ignore_ascii_case(id))
+    find_id(ALL, id)
+}
+
+/// The format of `list` called `id`.
+pub fn find_id(list: &[&'static dyn Format], id: &str) -> Option<&'static dyn Format> {
+    list.iter().copied().find(|f| f.id().0.eq_ignore_ascii_case(id))
 }
 
 /// Endings of compressed files, which say nothing of the format.
@@ -24,12 +29,17 @@ const COMPRESSED: [&str; 4] = ["gz", "bgz", "bgzf", "gzip"];
 
 /// The format that a file's name ends in, if any.
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {
+    find_name(ALL, name)
+}
+
+/// The format of `list` that a file's name ends in, if any.
+pub fn find_name(list: &[&'static dyn Format], name: &str) -> Option<&'static dyn Format> {
     let mut parts = name.rsplit('.');
     let mut last = parts.next()?.to_ascii_lowercase();
     if COMPRESSED.contains(&last.as_str()) {
         last = parts.next()?.to_ascii_lowercase();
     }
-    ALL.iter().copied().find(|f| f.extensions().contains(&last.as_str()))
+    list.iter().copied().find(|f| f.extensions().contains(&last.as_str()))
 }
 
 /// The format of an object: by its content where that is clear, else by its name.

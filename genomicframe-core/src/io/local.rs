@@ -30,7 +30,8 @@ impl LocalIo {
         }
         let file = File::open(path).map_err(|e| explain(&object.location, e))?;
         let now = describe(&object.location, &file.metadata().map_err(|e| explain(&object.location, e))?)?;
-        if now != *object {
+        // A part of a dataset is known by its parent, which has its size and checksum but no version.
+        if now.size != object.size || (object.etag.is_some() && now != *object) {
             return Err(
                 Error::io("the file was replaced or rewritten while it was being read").in_object(&object.location)
             );

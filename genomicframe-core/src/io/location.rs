@@ -80,11 +80,33 @@ impl Location {
         }
     }
 
+    /// An object below this folder or prefix, by its key: parts separated by `/`.
+    ///
+    /// ```
+    /// use genomicframe_core::io::Location;
+    ///
+    /// let dataset = Location::parse("s3://lab/x.bams3/").unwrap();
+    /// assert_eq!(dataset.join("data/HLA%2A01/1.chunk").to_string(), "s3://lab/x.bams3/data/HLA%252A01/1.chunk");
+    /// ```
+    pub fn join(&self, key: &str) -> Self {
+        match self {
+            Self::Local(path) => Self::Local(key.split('/').fold(path.clone(), |p, part| p.join(part))),
+            Self::Url(url) => {
+                let mut url = url.clone();
+                // The key is what the store calls the object: its own percent signs are characters like all others.
+                if let Ok(mut parts) = url.path_segments_mut() {
+                    parts.pop_if_empty().extend(key.split('/'));
+                }
+                Self::Url(url)
+            }
+        }
+    }
+
     /// The last part of the path.
     pub fn file_name(&self) -> &str {
         match self {
             Self::Local(path) => path.file_name().and_then(|n| n.to_str()).unwrap_or_default(),
-            Self::Url(url) => url.path().rsplit('/').next().unwrap_or_default(),
+            Self::Url(url) => url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default(),
         }
     }
 

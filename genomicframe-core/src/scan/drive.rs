@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use arrow::array::RecordBatch;
-use futures::Stream;
+use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::feed::FeedState;
 use super::{Counts, Decoder, Partition, ScanMetrics, Segment, Step};
@@ -48,6 +49,8 @@ struct Driver {
     ended: bool,
 }
 
+/// Ranges of one partition that are fetched at the same time.
+const REQUESTS_IN_FLIGHT: usize = 8;
 /// Pieces decoded between two chances for other tasks, and for a cancelled query to stop: about 2 MB inflated.
 const PIECES_BETWEEN_YIELDS: u32 = 32;
 
@@ -91,16 +94,22 @@ impl Driver {
                     self.current = Some((segment, state));
                 }
                 Step::Need(ranges) => {
-                    for (id, range) in ranges {
-                        let object = self.objects.get(id.0 as usize).ok_or_else(|| {
-                            Error::invalid("a decoder asked for an object that its plan does not have")
-                        })?;
-                        let at = Offset::Byte(range.start);
-                        let bytes = self.io.read(object, range).await?;
-                        self.metrics.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                        self.metrics.bytes_read.fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
-                        self.decoder.push(id, at, bytes)?;
+                    let io = &*self.io;
+                    let reads = ranges.into_iter().map(|(id, range)| {
+                        let object = self
+                            .objects
+                            .get(id.0 as usize)
+                            .ok_or_else(|| Error::invalid("a decoder asked for an object that its plan does not have"));
+                        async move { Ok::<_, Error>((id, range.start, io.read(object?, range).await?)) }
+                    });
+                    // In the order asked for, though several are on their way at once.
+                    let mut reads = futures::stream::iter(reads).buffered(REQUESTS_IN_FLIGHT);
+                    while let Some((id, start, bytes)) = reads.try_next().await? {
+                        self.metrics.requests.fetch_add(1, Ordering::Relaxed);
+                        self.metrics.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                        self.decoder.push(id, Offset::Byte(start), bytes)?;
                     }
+                    drop(reads);
                     self.current = Some((segment, state));
                 }
                 Step::SegmentEnd => {}

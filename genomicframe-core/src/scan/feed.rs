@@ -49,7 +49,7 @@ impl FeedState {
     pub(super) fn new(segment: &Segment) -> Self {
         let Range { start, end } = segment.bytes;
         let unframe = match segment.framing {
-            Framing::Raw { .. } => Unframe::Raw,
+            Framing::Raw { .. } | Framing::Pages { .. } | Framing::Counted { .. } => Unframe::Raw,
             Framing::Gzip => Unframe::Gzip { stream: GzipStream::default(), inflated: 0, pending: false },
             Framing::Bgzf { .. } => Unframe::Bgzf { inflater: Inflater::default() },
         };

@@ -34,7 +34,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Offset, Result};
-use crate::genome::Contigs;
+use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 pub use drive::drive;
 pub use evaluate::{FieldType, Fields, Test};
@@ -42,7 +42,7 @@ pub use feed::Head;
 pub use metrics::{Counts, ScanMetrics, Warnings};
 pub use narrow::narrow;
 pub use options::{IndexChoice, Limits, OpenOptions};
-pub use plan::{Framing, IndexUse, ObjectId, Partition, ScanPlan, Segment};
+pub use plan::{Framing, IndexUse, ObjectId, Partition, Pruning, ScanPlan, Segment};
 pub use predicate::{Condition, Literal, Op, Predicate, Pushdown};
 pub use records::{RecordDecoder, Rows};
 pub use request::ScanRequest;
@@ -66,6 +66,11 @@ pub trait Format: fmt::Debug + Send + Sync {
 
     /// Names of its files end so, without a leading dot and without a compression's ending (`vcf`, not `vcf.gz`).
     fn extensions(&self) -> &'static [&'static str];
+
+    /// Whether a dataset is not one object but a folder or prefix, whose name has the extension.
+    fn is_prefix(&self) -> bool {
+        false
+    }
 
     /// Whether `head`, the first bytes of the inflated data, can only be this format.
     fn sniff(&self, head: &[u8]) -> bool;
@@ -129,8 +134,14 @@ pub trait Dataset: fmt::Debug + Send + Sync {
     /// Whether the scan itself can apply `condition`, exactly.
     fn pushdown(&self, condition: &Condition) -> Pushdown;
 
-    /// Reads the index, once; nothing happens when there is none or it was read before.
-    fn load_index<'a>(&'a self, io: &'a dyn ObjectIo) -> BoxFuture<'a, Result<()>>;
+    /// Reads the index, once; nothing happens when there is none or it was read before. Of an index in several parts, only
+    /// those that `regions` touch need be read; `None`: all.
+    fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, regions: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>>;
+
+    /// Whether nothing can be planned without the index.
+    fn needs_index(&self) -> bool {
+        false
+    }
 
     /// Decides what to read. Pure: the same request gives the same plan.
     fn plan(&self, request: &ScanRequest) -> Result<ScanPlan>;
@@ -199,4 +210,6 @@ pub struct Statistics {
     pub bytes: Precision,
     /// Rows per contig, in the file's order, where they are exact.
     pub rows_by_contig: Option<Vec<u64>>,
+    /// Least and greatest value of integer columns, where they are exact.
+    pub ranges: Vec<(&'static str, i64, i64)>,
 }

@@ -36,6 +36,24 @@ pub enum Framing {
         /// Where records belong to the next segment.
         stop: VirtualOffset,
     },
+    /// Pages of row groups, which the decoder asks for by [`Step::Need`](super::Step::Need).
+    Pages {
+        /// Number of the chunk in its dataset.
+        chunk: u64,
+        /// First row group.
+        first: u32,
+        /// Row groups.
+        groups: u32,
+        /// Stored bytes of the pages that may be asked for, and of the gaps between them that are read over.
+        bytes: u64,
+        /// Ranges that they make.
+        requests: u32,
+    },
+    /// Rows that the plan itself has counted: nothing is read for them.
+    Counted {
+        /// How many.
+        rows: u64,
+    },
 }
 
 /// A stretch of one object, read in order.
@@ -56,10 +74,53 @@ pub struct Partition {
     pub segments: Vec<Segment>,
 }
 
+impl Segment {
+    /// Stored bytes it plans to read.
+    pub fn planned_bytes(&self) -> u64 {
+        match self.framing {
+            Framing::Pages { bytes, .. } => bytes,
+            Framing::Counted { .. } => 0,
+            _ => self.bytes.end - self.bytes.start,
+        }
+    }
+
+    /// Requests it plans to make.
+    pub fn planned_requests(&self) -> u64 {
+        match self.framing {
+            Framing::Pages { requests, .. } => requests.into(),
+            Framing::Counted { .. } => 0,
+            _ => self.planned_bytes().div_ceil(super::feed::READ_BYTES).max(1),
+        }
+    }
+}
+
 impl Partition {
     /// Stored bytes it plans to read.
     pub fn bytes(&self) -> u64 {
-        self.segments.iter().map(|s| s.bytes.end - s.bytes.start).sum()
+        self.segments.iter().map(Segment::planned_bytes).sum()
+    }
+}
+
+/// How much of a dataset a plan leaves out by its statistics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruning {
+    /// Units of one kind (`chunks`, `row groups`): how many there are, and how many are read.
+    pub units: Vec<(&'static str, u64, u64)>,
+    /// Why units of the last kind are left out, and how many for each reason.
+    pub reasons: Vec<(String, u64)>,
+}
+
+impl fmt::Display for Pruning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (unit, all, read)) in self.units.iter().enumerate() {
+            write!(f, "{}{unit}={read} of {all}", if i > 0 { " " } else { "" })?;
+        }
+        let mut separator = " (";
+        for (reason, times) in self.reasons.iter().filter(|(_, times)| *times > 0) {
+            write!(f, "{separator}{times} {reason}")?;
+            separator = ", ";
+        }
+        if separator == ", " { f.write_str(")") } else { Ok(()) }
     }
 }
 
@@ -72,12 +133,15 @@ pub enum IndexUse {
     NotNeeded,
     /// It cannot, for this reason: the whole file is read.
     Missing(String),
+    /// The dataset's own statistics do.
+    Statistics,
 }
 
 impl fmt::Display for IndexUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Used(kind, at) => write!(f, "{kind} {}", at.file_name()),
+            Self::Statistics => f.write_str("statistics"),
             Self::NotNeeded => f.write_str("not needed"),
             Self::Missing(why) => write!(f, "none: {why}"),
         }
@@ -95,6 +159,8 @@ pub struct ScanPlan {
     pub index: IndexUse,
     /// The regions it is narrowed to, with this file's contig names.
     pub regions: Option<Arc<RegionSet>>,
+    /// What statistics leave out, where a dataset has them.
+    pub pruning: Option<Pruning>,
     /// What the user should know: a stale index, a contig taken by its alias.
     pub warnings: Vec<String>,
 }
@@ -107,7 +173,6 @@ impl ScanPlan {
 
     /// Requests that the partitions plan to make.
     pub fn requests(&self) -> u64 {
-        let of = |s: &Segment| (s.bytes.end - s.bytes.start).div_ceil(super::feed::READ_BYTES).max(1);
-        self.partitions.iter().flat_map(|p| &p.segments).map(of).sum()
+        self.partitions.iter().flat_map(|p| &p.segments).map(Segment::planned_requests).sum()
     }
 }

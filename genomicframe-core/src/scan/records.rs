@@ -152,6 +152,9 @@ impl<R: Rows> Decoder for RecordDecoder<R> {
                 self.mid_line = mid_line;
             }
             Framing::Gzip => self.skip = self.header,
+            Framing::Pages { .. } | Framing::Counted { .. } => {
+                return Err(Error::invalid("a segment of pages for a decoder of records"));
+            }
             Framing::Bgzf { start, stop } => {
                 self.skip = usize::from(start.within());
                 self.skip_within = (self.skip > 0).then_some(start.compressed());

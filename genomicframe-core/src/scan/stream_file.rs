@@ -192,7 +192,7 @@ impl StreamFile {
             .filter(|_| matches!(rows, Precision::Exact(_)))
             .zip(contigs)
             .and_then(|(index, contigs)| contigs.iter().map(|c| of(index, &c.name)).collect());
-        Statistics { rows, bytes, rows_by_contig }
+        Statistics { rows, bytes, rows_by_contig, ranges: Vec::new() }
     }
 
     /// What to read for `request`. `contigs` resolve aliases; `reference` numbers a contig as the index does.
@@ -208,6 +208,7 @@ impl StreamFile {
             partitions: Vec::new(),
             index: IndexUse::NotNeeded,
             regions: None,
+            pruning: None,
             warnings: self.warnings.clone(),
         };
         let at = &self.object().location;

@@ -78,6 +78,7 @@ pub(crate) fn is_from_start(partition: &Partition) -> bool {
     match segment.framing {
         Framing::Raw { start, .. } => start == 0,
         Framing::Gzip => true,
+        Framing::Pages { .. } | Framing::Counted { .. } => false,
         Framing::Bgzf { start, .. } => start.compressed() == 0 && start.within() == 0,
     }
 }

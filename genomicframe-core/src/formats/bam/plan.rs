@@ -12,7 +12,7 @@ use super::header::BamHeader;
 use crate::alignment::file::{AlignmentFile, FirstRecords, SPAN};
 use crate::alignment::record::{Record, SMALLEST};
 use crate::error::{Error, Result};
-use crate::genome::Contigs;
+use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
     Condition, Cut, Dataset, Decoder, FormatId, Head, OpenOptions, Partition, Pushdown, RecordDecoder, ScanPlan,
@@ -110,7 +110,7 @@ impl Dataset for BamDataset {
         self.file.pushdown(condition)
     }
 
-    fn load_index<'a>(&'a self, io: &'a dyn ObjectIo) -> BoxFuture<'a, Result<()>> {
+    fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
         self.file.load_index(io).boxed()
     }
 

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 
 use super::{ID, decode, header};
 use crate::error::Result;
-use crate::genome::Contigs;
+use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
     Condition, Cut, Dataset, Decoder, FormatId, OpenOptions, Partition, Pushdown, RecordDecoder, ScanPlan, ScanRequest,
@@ -54,7 +54,7 @@ impl Dataset for FastqFile {
         pushdown(condition, &decode::field)
     }
 
-    fn load_index<'a>(&'a self, _: &'a dyn ObjectIo) -> BoxFuture<'a, Result<()>> {
+    fn load_index<'a>(&'a self, _: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
         async { Ok(()) }.boxed()
     }
 

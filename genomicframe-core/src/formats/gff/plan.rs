@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use super::header::{self, ATTRIBUTES, END, FIELDS, Layout, PHASE, SCORE, START};
 use super::{ID, attributes, decode};
 use crate::error::Result;
-use crate::genome::Contigs;
+use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
     Condition, Cut, Dataset, Decoder, FieldType, FormatId, OpenOptions, Partition, Pushdown, RecordDecoder, ScanPlan,
@@ -81,7 +81,7 @@ impl Dataset for GffFile {
         filter::pushdown(condition, &|name| self.field(name))
     }
 
-    fn load_index<'a>(&'a self, io: &'a dyn ObjectIo) -> BoxFuture<'a, Result<()>> {
+    fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
         self.text.load_index(io).boxed()
     }
 

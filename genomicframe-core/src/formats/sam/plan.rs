@@ -13,7 +13,7 @@ use super::parse::parse_line;
 use crate::alignment::Record;
 use crate::alignment::file::{AlignmentFile, FirstRecords, SPAN};
 use crate::error::Result;
-use crate::genome::Contigs;
+use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
     Condition, Cut, Dataset, Decoder, FormatId, Head, OpenOptions, Partition, Pushdown, RecordDecoder, ScanPlan,
@@ -115,7 +115,7 @@ impl Dataset for SamDataset {
         self.file.pushdown(condition)
     }
 
-    fn load_index<'a>(&'a self, io: &'a dyn ObjectIo) -> BoxFuture<'a, Result<()>> {
+    fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
         self.file.load_index(io).boxed()
     }
 

@@ -11,6 +11,7 @@ use super::encode::write_header;
 use super::header::{self, Header};
 use super::schema::Columns;
 use crate::error::{Error, Offset, Result};
+use crate::genome::RegionSet;
 use crate::genome::{Contig, Contigs};
 use crate::index::BinningIndex;
 use crate::io::{Location, ObjectIo};
@@ -101,6 +102,7 @@ impl VcfDataset {
         let [segment] = &partition.segments[..] else { return Begin::Within };
         let start = match segment.framing {
             Framing::Gzip => return Begin::Header(self.header.bytes),
+            Framing::Pages { .. } | Framing::Counted { .. } => return Begin::Within,
             Framing::Raw { mid_line: true, .. } => return Begin::Within,
             Framing::Raw { start, .. } => Offset::Byte(start),
             Framing::Bgzf { start, .. } => Offset::Virtual(start),
@@ -154,7 +156,7 @@ impl Dataset for VcfDataset {
         }
     }
 
-    fn load_index<'a>(&'a self, io: &'a dyn ObjectIo) -> BoxFuture<'a, Result<()>> {
+    fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
         async move {
             self.file.load_index(io, &INDEX_SUFFIXES).await?;
             if self.indexed.get().is_none() { self.learn_names() } else { Ok(()) }

@@ -58,7 +58,7 @@ fn blocks_batches_and_partitions_change_nothing() {
             continue;
         }
         let opened = with_index(&records, block_len);
-        block_on(opened.dataset.load_index(&*opened.io)).unwrap();
+        block_on(opened.dataset.load_index(&*opened.io, None)).unwrap();
         for partitions in [1, 2, 7] {
             for batch_size in [1, 7, 8192] {
                 let batch = opened.scan(|r| (r.partitions, r.batch_size) = (partitions, batch_size)).unwrap();
@@ -133,7 +133,7 @@ fn an_index_tells_counts_and_narrows() {
     let records = sample();
     let opened = with_index(&records, 700);
     assert_eq!(opened.dataset.statistics().rows, Precision::Absent);
-    block_on(opened.dataset.load_index(&*opened.io)).unwrap();
+    block_on(opened.dataset.load_index(&*opened.io, None)).unwrap();
     let statistics = opened.dataset.statistics();
     assert_eq!((statistics.rows, statistics.rows_by_contig), (Precision::Exact(321), Some(vec![200, 1, 100])));
     let plan = |text: &str| {
@@ -215,7 +215,7 @@ fn row_62_an_index_older_than_its_file() {
     let io: Arc<dyn ObjectIo> = Arc::new(LocalIo::default());
     let load = || {
         let dataset = block_on(Bam.open(&at, &*io, &OpenOptions::default())).unwrap();
-        block_on(dataset.load_index(&*io)).unwrap();
+        block_on(dataset.load_index(&*io, None)).unwrap();
         let request = ScanRequest { regions: Some(Arc::new(set("chr1"))), ..ScanRequest::all(vec![0]) };
         (dataset.statistics().rows, dataset.plan(&request).unwrap().warnings)
     };

@@ -134,7 +134,7 @@ fn regions_with_and_without_an_index() {
     let shifted: Vec<_> = placed.iter().map(|p| Placed { contig: 2, ..*p }).collect();
     for other in [bai(4, &placed, 0, Gaps::Filled), bai(3, &shifted, 0, Gaps::Filled), bai(3, &[], 0, Gaps::Filled)] {
         let opened = testing::open(&Sam, stored.clone(), Some(other), &OpenOptions::default()).unwrap();
-        assert!(block_on(opened.dataset.load_index(&*opened.io)).unwrap_err().is_corrupt());
+        assert!(block_on(opened.dataset.load_index(&*opened.io, None)).unwrap_err().is_corrupt());
     }
 }
 

@@ -100,7 +100,7 @@ fn indexed(text: &str, names: &[&str], rows: &[u64]) -> Result<Opened> {
     let opened = open(bgzf(text.as_bytes(), 300))?;
     let at = Location::parse("memory:///x.vcf.gz.tbi").unwrap();
     opened.io.put(&at, tbi(&opened.dataset, names, rows));
-    block_on(opened.dataset.load_index(&*opened.io))?;
+    block_on(opened.dataset.load_index(&*opened.io, None))?;
     Ok(opened)
 }
 
@@ -154,7 +154,7 @@ fn row_44_63_unsorted_files_and_foreign_indexes() {
     let mut gff = tbi(&opened.dataset, &["1"], &[3]);
     gff[16..20].copy_from_slice(&4i32.to_le_bytes());
     opened.io.put(&Location::parse("memory:///x.vcf.gz.tbi").unwrap(), gff);
-    let e = block_on(opened.dataset.load_index(&*opened.io)).unwrap_err();
+    let e = block_on(opened.dataset.load_index(&*opened.io, None)).unwrap_err();
     assert!(e.to_string().contains("not made for VCF"), "{e}");
 }
 

@@ -1,0 +1,141 @@
+//! Root, header and index of a dataset.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use genomicframe_core::genome::{Contigs, RegionSet};
+use genomicframe_core::io::{Location, ObjectIo, ObjectMeta};
+use genomicframe_core::scan::Limits;
+use genomicframe_core::{Error, Result};
+
+use super::prune::{Known, overlap};
+use crate::chunk::DatasetId;
+use crate::index::{ChunkEntry, decode};
+use crate::metadata::{MOST_BYTES, Metadata, ObjectRef, ROOT};
+
+/// An opened dataset.
+#[derive(Debug)]
+pub struct Opened {
+    /// The folder or prefix.
+    pub at: Location,
+    /// The root.
+    pub metadata: Metadata,
+    /// The root's id.
+    pub id: DatasetId,
+    /// The SAM header.
+    pub header_text: String,
+    /// Its contigs.
+    pub contigs: Arc<Contigs>,
+    parts: Mutex<BTreeMap<usize, Arc<Vec<ChunkEntry>>>>,
+}
+
+/// The bytes of the root of the dataset at `at`.
+///
+/// # Errors
+/// When there is no dataset, or the storage fails.
+pub async fn open_root(at: &Location, io: &dyn ObjectIo) -> Result<bytes::Bytes> {
+    let root = at.join(ROOT);
+    let meta = match io.head(&root).await {
+        Err(e) if e.is_not_found() => {
+            return Err(Error::not_found(format!("no BAMS3 dataset: it has no {ROOT}"))
+                .in_object(at)
+                .hint("a conversion that was interrupted leaves none; --resume goes on with it"));
+        }
+        other => other?,
+    };
+    if meta.size > MOST_BYTES {
+        return Err(Error::limit(format!("a root of {} bytes, more than {MOST_BYTES}", meta.size)).in_object(root));
+    }
+    io.read(&meta, 0..meta.size).await
+}
+
+impl Opened {
+    /// Opens the dataset whose root is `root`.
+    ///
+    /// # Errors
+    /// When root or header are damaged.
+    pub async fn open(at: &Location, root: &[u8], io: &dyn ObjectIo, limits: &Limits) -> Result<Self> {
+        let metadata = Metadata::parse(root).map_err(|e| e.in_object(at.join(ROOT)))?;
+        let id = metadata.id().map_err(|e| e.in_object(at.join(ROOT)))?;
+        if metadata.header.bytes > limits.header_bytes as u64 {
+            let e = Error::limit(format!(
+                "a header of {} bytes, beyond the limit of {}",
+                metadata.header.bytes, limits.header_bytes
+            ));
+            return Err(e.in_object(at.join(&metadata.header.path)));
+        }
+        let header = read(at, &metadata.header, io).await?;
+        let parsed = genomicframe_core::formats::sam::SamHeader::parse(&header, limits);
+        let here = |e: Error| e.in_object(at.join(&metadata.header.path));
+        let contigs = Arc::clone(&parsed.map_err(here)?.contigs);
+        let header_text = String::from_utf8(header.to_vec())
+            .map_err(|e| here(Error::corrupt("the header is not UTF-8").caused_by(e)))?;
+        Ok(Self { at: at.clone(), metadata, id, header_text, contigs, parts: Mutex::default() })
+    }
+
+    /// What the index objects' own statistics say of `regions`.
+    fn is_wanted(&self, part: usize, regions: Option<&RegionSet>) -> bool {
+        let stats = &self.metadata.index[part].stats;
+        let known = Known { stats, group: None, contigs: &self.contigs };
+        regions.is_none_or(|r| overlap(r, known).can_pass)
+    }
+
+    /// Reads the parts of the index that `regions` touch and that were not read before.
+    ///
+    /// # Errors
+    /// When an index object is missing or damaged, or its chunks are not what the root says.
+    pub async fn load_index(&self, io: &dyn ObjectIo, regions: Option<&RegionSet>) -> Result<()> {
+        for part in (0..self.metadata.index.len()).filter(|p| self.is_wanted(*p, regions)) {
+            if self.parts.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&part) {
+                continue;
+            }
+            let entry = &self.metadata.index[part];
+            let bytes = read(&self.at, &entry.object, io).await?;
+            let here = |e: Error| e.in_object(self.at.join(&entry.object.path));
+            let chunks = decode(&bytes).map_err(here)?;
+            let rows: u64 = chunks.iter().map(ChunkEntry::rows).sum();
+            if (chunks.len() as u64, rows) != (entry.chunks, entry.stats.rows) {
+                return Err(here(Error::corrupt(format!(
+                    "{} chunks of {rows} rows where the root tells of {} of {}",
+                    chunks.len(),
+                    entry.chunks,
+                    entry.stats.rows
+                ))));
+            }
+            self.parts.lock().unwrap_or_else(PoisonError::into_inner).insert(part, Arc::new(chunks));
+        }
+        Ok(())
+    }
+
+    /// The parts of the index that `regions` touch, in order.
+    ///
+    /// # Errors
+    /// When one was not loaded.
+    pub fn index(&self, regions: Option<&RegionSet>) -> Result<Vec<Arc<Vec<ChunkEntry>>>> {
+        let loaded = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = |p: usize| loaded.get(&p).cloned().ok_or_else(|| Error::invalid("the index was not loaded"));
+        (0..self.metadata.index.len()).filter(|p| self.is_wanted(*p, regions)).map(part).collect()
+    }
+
+    /// The entry of chunk number `ordinal`, if its part of the index was loaded.
+    pub fn chunk(&self, ordinal: u64) -> Option<(Arc<Vec<ChunkEntry>>, usize)> {
+        let loaded = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.values().find_map(|part| {
+            let at = part.binary_search_by_key(&ordinal, |c| c.ordinal).ok()?;
+            Some((Arc::clone(part), at))
+        })
+    }
+}
+
+/// What a parent says of an object is all that is needed to read it.
+pub(crate) fn meta_of(at: &Location, path: &str, size: u64) -> ObjectMeta {
+    ObjectMeta { location: at.join(path), size, etag: None, modified: None }
+}
+
+/// Reads an object whole and checks it against its parent.
+pub(crate) async fn read(at: &Location, object: &ObjectRef, io: &dyn ObjectIo) -> Result<bytes::Bytes> {
+    let meta = meta_of(at, &object.path, object.bytes);
+    let bytes = io.read(&meta, 0..object.bytes).await?;
+    object.check(&bytes).map_err(|e| e.in_object(&meta.location))?;
+    Ok(bytes)
+}

@@ -1,0 +1,340 @@
+//! The dataset: requests to pages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use genomicframe_core::alignment::rows::field_of;
+use genomicframe_core::alignment::{self, Column, SeenTags};
+use genomicframe_core::genome::{Contigs, RegionSet, resolve_names};
+use genomicframe_core::io::{Location, ObjectIo, ObjectMeta};
+use genomicframe_core::scan::{
+    Condition, Dataset, Decoder, FormatId, Framing, IndexUse, ObjectId, OpenOptions, Partition, Precision, Pruning,
+    Pushdown, ScanPlan, ScanRequest, Segment, SpanColumns, Statistics, Test,
+};
+use genomicframe_core::{Error, Result};
+
+use super::Bams3;
+use super::decode::PageDecoder;
+use super::filter;
+use super::open::{Opened, meta_of, open_root};
+use super::prune::{Action, Filter, Known, tag_type};
+use crate::chunk::HEADER;
+use crate::column::ColumnId;
+use crate::group::decode::Part;
+use crate::index::{ChunkEntry, GroupEntry};
+
+/// An opened dataset.
+#[derive(Debug)]
+pub struct Bams3Dataset {
+    opened: Arc<Opened>,
+    schema: SchemaRef,
+    columns: Vec<Column>,
+}
+
+/// Gaps up to this are read over: cheaper than a request of its own.
+const GAP: u64 = 32 << 10;
+/// Stored bytes of one request.
+const MOST_OF_A_REQUEST: u64 = 16 << 20;
+
+impl Bams3Dataset {
+    pub(super) async fn open(at: &Location, io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
+        let root = open_root(at, io).await?;
+        let opened = Opened::open(at, &root, io, &options.limits).await?;
+        let mut seen = SeenTags::default();
+        for column in &opened.metadata.columns {
+            if let Some(kind) = ColumnId(column.id).as_tag() {
+                seen.insert(kind.key, tag_type(kind.of, kind.sub));
+            }
+        }
+        let (schema, columns) = alignment::schema::build(seen, &options.columns);
+        Ok(Self { opened: Arc::new(opened), schema, columns })
+    }
+
+    /// Root, header and index.
+    pub fn opened(&self) -> &Arc<Opened> {
+        &self.opened
+    }
+
+    fn localize(&self, regions: &RegionSet) -> (RegionSet, Vec<(String, String)>) {
+        resolve_names(regions, Some(&self.opened.contigs))
+    }
+
+    fn projected(&self, request: &ScanRequest) -> Vec<Column> {
+        request.projection.iter().filter_map(|i| self.columns.get(*i).copied()).collect()
+    }
+}
+
+/// The parts of rows that a column shows.
+pub(super) fn part_of(column: Column) -> Part {
+    match column {
+        Column::Qname => Part::Name,
+        Column::Flag => Part::Flag,
+        Column::Rname => Part::Contig,
+        Column::Pos => Part::Start,
+        Column::End => Part::End,
+        Column::Mapq => Part::Mapq,
+        Column::Cigar => Part::Cigar,
+        Column::Rnext | Column::Pnext => Part::Mate,
+        Column::Tlen => Part::Tlen,
+        Column::Seq => Part::Bases,
+        Column::Qual => Part::Quality,
+        Column::Tag(key, _) => Part::Tag(key),
+        Column::Tags => Part::Tags,
+    }
+}
+
+/// Byte ranges of a chunk, in order, near ones joined.
+pub(super) fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_by_key(|r| r.start);
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for range in ranges.into_iter().filter(|r| !r.is_empty()) {
+        match joined.last_mut() {
+            Some(last)
+                if range.start <= last.end.saturating_add(GAP)
+                    && range.end.max(last.end) - last.start <= MOST_OF_A_REQUEST =>
+            {
+                last.end = last.end.max(range.end);
+            }
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
+/// The ranges of what `parts` are made from, in `groups` of `chunk`, and of its header if the first group is among them.
+pub(super) fn ranges_of(chunk: &ChunkEntry, groups: Range<usize>, parts: &BTreeSet<Part>) -> Vec<Range<u64>> {
+    let mut ranges = Vec::new();
+    for group in &chunk.groups[groups.clone()] {
+        ranges.extend(pages_of(group, parts).filter_map(|c| group.page(c)).map(|p| p.range()));
+    }
+    if groups.start == 0 && !ranges.is_empty() {
+        ranges.push(0..HEADER as u64);
+    }
+    coalesce(ranges)
+}
+
+/// The columns of what `parts` are made from.
+pub(super) fn pages_of(group: &GroupEntry, parts: &BTreeSet<Part>) -> impl Iterator<Item = ColumnId> + use<> {
+    let mut columns = BTreeSet::new();
+    parts.iter().for_each(|p| p.columns(group, &mut columns));
+    columns.into_iter()
+}
+
+/// Row groups that follow one another in a chunk and are treated alike.
+struct Run {
+    part: Arc<Vec<ChunkEntry>>,
+    chunk: usize,
+    groups: Range<usize>,
+    bytes: u64,
+}
+
+impl Dataset for Bams3Dataset {
+    fn format(&self) -> FormatId {
+        Bams3::ID
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn contigs(&self) -> Option<&Contigs> {
+        Some(&self.opened.contigs)
+    }
+
+    fn sample(&self) -> Option<String> {
+        alignment::sample(&self.opened.header_text)
+    }
+
+    fn header_text(&self) -> Option<&str> {
+        Some(&self.opened.header_text)
+    }
+
+    fn span_columns(&self) -> Option<SpanColumns> {
+        Some(alignment::SPAN)
+    }
+
+    fn statistics(&self) -> Statistics {
+        let totals = &self.opened.metadata.totals;
+        let rows = totals.stats.as_ref().map_or(0, |s| s.rows);
+        let mut ranges = Vec::new();
+        if let Some(s) = totals.stats.as_ref().filter(|s| s.rows > 0) {
+            if s.unplaced < s.rows {
+                ranges.push(("pos", s.start_min + 1, s.start_max + 1));
+                ranges.push(("end", s.end_min, s.end_max));
+            }
+            ranges.push(("mapq", s.mapq_min.into(), s.mapq_max.into()));
+            ranges.push(("tlen", s.tlen_min.into(), s.tlen_max.into()));
+        }
+        let of = |id: usize| totals.tally.contigs.get(&(id as i32)).copied().unwrap_or(0);
+        Statistics {
+            rows: Precision::Exact(rows),
+            bytes: Precision::Exact(totals.bytes),
+            rows_by_contig: Some((0..self.opened.contigs.len()).map(of).collect()),
+            ranges,
+        }
+    }
+
+    fn pushdown(&self, condition: &Condition) -> Pushdown {
+        match Test::bind(condition, &field_of(&self.schema, &self.columns)) {
+            Some(_) => Pushdown::Exact,
+            None => Pushdown::Unsupported,
+        }
+    }
+
+    fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, regions: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let own = regions.map(|r| self.localize(r).0);
+            self.opened.load_index(io, own.as_ref()).await
+        }
+        .boxed()
+    }
+
+    fn needs_index(&self) -> bool {
+        true
+    }
+
+    fn plan(&self, request: &ScanRequest) -> Result<ScanPlan> {
+        let at = &self.opened.at;
+        let mut warnings = Vec::new();
+        let own = request.regions.as_ref().map(|regions| {
+            let (own, replaced) = self.localize(regions);
+            warnings.extend(replaced.iter().map(|(asked, own)| format!("{at}: contig {asked} is read as {own}")));
+            Arc::new(own)
+        });
+        let filter = Filter { regions: own.as_deref(), conditions: &request.predicate.all };
+        let (columns, tested) = (self.projected(request), filter::parts(&request.predicate, own.is_some()));
+        let payload: BTreeSet<Part> = columns.iter().map(|c| part_of(*c)).collect();
+        let counts_only = columns.is_empty();
+
+        let totals = &self.opened.metadata.totals;
+        let (mut kept_chunks, mut kept_groups, mut counted) = (0, 0, 0);
+        let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+        let mut runs: Vec<Run> = Vec::new();
+        let mut seen_groups = 0;
+        for part in self.opened.index(own.as_deref())? {
+            for (number, chunk) in part.iter().enumerate() {
+                seen_groups += chunk.groups.len() as u64;
+                let mut is_read = false;
+                for (i, group) in chunk.groups.iter().enumerate() {
+                    let known = Known { stats: &group.stats, group: Some(group), contigs: &self.opened.contigs };
+                    let wanted = match filter.action(known) {
+                        Action::Leave(reason) => {
+                            *reasons.entry(reason).or_default() += 1;
+                            continue;
+                        }
+                        Action::Keep if counts_only => {
+                            counted += group.stats.rows;
+                            continue;
+                        }
+                        Action::Count(rows) if counts_only => {
+                            counted += rows;
+                            continue;
+                        }
+                        Action::Keep => payload.clone(),
+                        Action::Count(_) | Action::Test => payload.union(&tested).copied().collect(),
+                    };
+                    kept_groups += 1;
+                    is_read = true;
+                    let bytes =
+                        pages_of(group, &wanted).filter_map(|c| group.page(c)).map(|p| u64::from(p.bytes)).sum();
+                    match runs.last_mut() {
+                        Some(run) if run.chunk == number && Arc::ptr_eq(&run.part, &part) && run.groups.end == i => {
+                            run.groups.end += 1;
+                            run.bytes += bytes;
+                        }
+                        _ => runs.push(Run { part: Arc::clone(&part), chunk: number, groups: i..i + 1, bytes }),
+                    }
+                }
+                kept_chunks += u64::from(is_read);
+            }
+        }
+        if totals.groups > seen_groups {
+            *reasons.entry("outside the regions".into()).or_default() += totals.groups - seen_groups;
+        }
+        let all: BTreeSet<Part> = payload.union(&tested).copied().collect();
+        let mut objects: Vec<ObjectMeta> = Vec::new();
+        let mut partitions = self.share(runs, request.partitions, &all, &mut objects);
+        if counted > 0 {
+            reasons.insert("counted by statistics".into(), totals.groups - kept_groups - reasons.values().sum::<u64>());
+            let segment = Segment { object: ObjectId(0), bytes: 0..0, framing: Framing::Counted { rows: counted } };
+            match partitions.first_mut() {
+                Some(first) => first.segments.insert(0, segment),
+                None => partitions.push(Partition { segments: vec![segment] }),
+            }
+        }
+        if request.limit == Some(0) {
+            partitions.clear();
+        }
+        let pruning = Pruning {
+            units: vec![("chunks", totals.chunks, kept_chunks), ("row groups", totals.groups, kept_groups)],
+            reasons: reasons.into_iter().collect(),
+        };
+        let index = IndexUse::Statistics;
+        Ok(ScanPlan { objects: objects.into(), partitions, index, regions: own, pruning: Some(pruning), warnings })
+    }
+
+    fn decoder(&self, request: &ScanRequest, _: &Partition) -> Result<Box<dyn Decoder>> {
+        let schema = Arc::new(self.schema.project(&request.projection)?);
+        let test = Test::bind_all(&request.predicate.all, &field_of(&self.schema, &self.columns));
+        let test = test
+            .ok_or_else(|| Error::invalid(format!("the scan of a BAMS3 dataset cannot apply {}", request.predicate)))?;
+        let regions = request.regions.as_ref().map(|r| Arc::new(self.localize(r).0));
+        let columns = self.projected(request);
+        Ok(Box::new(PageDecoder::new(Arc::clone(&self.opened), schema, columns, regions, test, request)?))
+    }
+}
+
+impl Bams3Dataset {
+    /// Shares `runs` out by their bytes, in order.
+    fn share(
+        &self,
+        runs: Vec<Run>,
+        wanted: usize,
+        parts: &BTreeSet<Part>,
+        objects: &mut Vec<ObjectMeta>,
+    ) -> Vec<Partition> {
+        let total: u64 = runs.iter().map(|r| r.bytes.max(1)).sum();
+        let share = total.div_ceil(wanted.max(1) as u64).max(1);
+        let mut out: Vec<Partition> = Vec::new();
+        let mut room = 0;
+        let mut last_object: Option<u64> = None;
+        for run in runs {
+            let chunk = &run.part[run.chunk];
+            if last_object != Some(chunk.ordinal) {
+                objects.push(meta_of(&self.opened.at, &chunk.path, chunk.bytes));
+                last_object = Some(chunk.ordinal);
+            }
+            let object = ObjectId((objects.len() - 1) as u32);
+            let each = run.bytes.max(1) / run.groups.len() as u64;
+            let mut begin = run.groups.start;
+            while begin < run.groups.end {
+                if room == 0 {
+                    out.push(Partition::default());
+                    room = share;
+                }
+                let fit = usize::try_from(room.div_ceil(each.max(1))).unwrap_or(usize::MAX).max(1);
+                let end = run.groups.end.min(begin.saturating_add(fit));
+                room = room.saturating_sub(each * (end - begin) as u64);
+                let ranges = ranges_of(chunk, begin..end, parts);
+                let bytes = ranges.iter().map(|r| r.end - r.start).sum();
+                let around = ranges.first().map_or(0, |r| r.start)..ranges.last().map_or(0, |r| r.end);
+                let framing = Framing::Pages {
+                    chunk: chunk.ordinal,
+                    first: begin as u32,
+                    groups: (end - begin) as u32,
+                    bytes,
+                    requests: ranges.len() as u32,
+                };
+                if let Some(open) = out.last_mut() {
+                    open.segments.push(Segment { object, bytes: around, framing });
+                }
+                begin = end;
+            }
+        }
+        out
+    }
+}

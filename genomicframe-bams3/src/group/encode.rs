@@ -1,0 +1,186 @@
+//! Columns to pages, and the statistics that prune them.
+
+use std::collections::BTreeSet;
+
+use genomicframe_core::Result;
+
+use super::columns::Columns;
+use super::tags::{Values, encode_layouts, encode_values};
+use crate::codec::layout::{Cigars as RowCigars, Layout};
+use crate::codec::links;
+use crate::codec::mates::{self, Rows};
+use crate::codec::stream::Packer;
+use crate::codec::{bases, cigars, ints, mate_cigar, names, quality};
+use crate::column::ColumnId;
+use crate::index::GroupStats;
+
+/// Encodings of pages (specification §5), as numbered on disk.
+pub mod encoding {
+    /// Integers.
+    pub const INTS: u8 = 1;
+    /// Mates' places.
+    pub const MATES: u8 = 2;
+    /// Template lengths.
+    pub const TLEN: u8 = 3;
+    /// CIGAR dictionary.
+    pub const CIGARS: u8 = 4;
+    /// Tokenised names.
+    pub const NAMES: u8 = 5;
+    /// Consensus.
+    pub const CONSENSUS: u8 = 6;
+    /// Differences from the consensus.
+    pub const BASES: u8 = 7;
+    /// Qualities.
+    pub const QUALITY: u8 = 8;
+    /// Layouts of tags.
+    pub const LAYOUT: u8 = 9;
+    /// Values of a tag.
+    pub const VALUES: u8 = 10;
+    /// CIGARs of mates as text, told by the mate in the group.
+    pub const MATE_CIGAR: u8 = 11;
+}
+
+/// A page ready to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedPage {
+    /// Its column.
+    pub column: ColumnId,
+    /// How it is encoded.
+    pub encoding: u8,
+    /// As stored.
+    pub bytes: Vec<u8>,
+}
+
+/// A row group ready to be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncodedGroup {
+    /// What is known of its rows.
+    pub stats: GroupStats,
+    /// By column number.
+    pub pages: Vec<EncodedPage>,
+}
+
+impl EncodedGroup {
+    /// Bytes of all pages.
+    pub fn bytes(&self) -> usize {
+        self.pages.iter().map(|p| p.bytes.len()).sum()
+    }
+}
+
+/// The tag that repeats the mate's CIGAR.
+pub const MATE_CIGAR_TAG: ColumnId = ColumnId(u32::from_be_bytes([b'M', b'C', b'Z', 0]));
+/// The tag that names the read group.
+const READ_GROUP_TAG: ColumnId = ColumnId(u32::from_be_bytes([b'R', b'G', b'Z', 0]));
+
+/// Encodes `columns`.
+///
+/// # Errors
+/// When a codec fails.
+pub fn encode(columns: &Columns, packer: &mut Packer) -> Result<EncodedGroup> {
+    let mut pages = Pages { pages: Vec::new(), packer };
+    let c = columns;
+    let stats = stats(c);
+    let wide = |list: &[u32]| list.iter().map(|n| i64::from(*n)).collect::<Vec<_>>();
+    if stats.contig_first != stats.contig_last {
+        pages.ints(ColumnId::CONTIG, &c.contigs.iter().map(|n| i64::from(*n)).collect::<Vec<_>>())?;
+    }
+    pages.ints(ColumnId::START, &c.starts)?;
+    pages.ints(ColumnId::SPAN, &c.spans)?;
+    pages.ints(ColumnId::FLAG, &c.flags.iter().map(|n| i64::from(*n)).collect::<Vec<_>>())?;
+    pages.ints(ColumnId::MAPQ, &c.mapqs.iter().map(|n| i64::from(*n)).collect::<Vec<_>>())?;
+    pages.ints(ColumnId::LENGTH, &wide(&c.lengths))?;
+    let (links, names) = links::find(&c.names);
+    let mates = links::mates(&links, &c.flags);
+    let rows = Rows { contigs: &c.contigs, starts: &c.starts, spans: &c.spans, flags: &c.flags, mates: &mates };
+    pages.ints(ColumnId::LINK, &wide(&links))?;
+    pages.add(ColumnId::MATE, encoding::MATES, |p, out| {
+        mates::encode_places(rows, &c.next_contigs, &c.next_starts, p, out)
+    })?;
+    pages
+        .add(ColumnId::TLEN, encoding::TLEN, |p, out| mates::encode_lengths(rows, &c.next_starts, &c.tlens, p, out))?;
+    pages.add(ColumnId::CIGAR, encoding::CIGARS, |p, out| cigars::encode(&c.cigars, p, out))?;
+    pages.add(ColumnId::NAME, encoding::NAMES, |p, out| names::encode(&names, p, out))?;
+    let unmapped: Vec<bool> = c.flags.iter().map(|f| f & 4 != 0).collect();
+    let (ops, ends) = c.cigars.rows();
+    let layout = Layout {
+        contigs: &c.contigs,
+        starts: &c.starts,
+        cigars: RowCigars { ops: &ops, ends: &ends },
+        lengths: &c.lengths,
+        unmapped: &unmapped,
+    };
+    let mut consensus = Vec::new();
+    let mut differences = Vec::new();
+    bases::encode(&layout, &c.bases, pages.packer, &mut consensus, &mut differences)?;
+    pages.push(ColumnId::CONSENSUS, encoding::CONSENSUS, consensus);
+    pages.push(ColumnId::BASES, encoding::BASES, differences);
+    pages.add(ColumnId::QUALITY, encoding::QUALITY, |p, out| quality::encode(&c.qualities, &c.lengths, p, out))?;
+    pages.add(ColumnId::LAYOUT, encoding::LAYOUT, |p, out| encode_layouts(&c.layouts, p, out))?;
+    for (id, values) in &c.tags {
+        let Some(kind) = id.as_tag() else { continue };
+        match values {
+            Values::Text(texts) if *id == MATE_CIGAR_TAG => {
+                let owners = mate_cigar::owners(&c.layouts, kind);
+                let expected = mate_cigar::Expected { cigars: &c.cigars, mates: &mates, owners: &owners };
+                pages.add(*id, encoding::MATE_CIGAR, |p, out| mate_cigar::encode(expected, texts, p, out))?;
+            }
+            _ => pages.add(*id, encoding::VALUES, |p, out| encode_values(kind, values, p, out))?,
+        }
+    }
+    Ok(EncodedGroup { stats, pages: pages.pages })
+}
+
+struct Pages<'a> {
+    pages: Vec<EncodedPage>,
+    packer: &'a mut Packer,
+}
+
+impl Pages<'_> {
+    fn push(&mut self, column: ColumnId, encoding: u8, bytes: Vec<u8>) {
+        self.pages.push(EncodedPage { column, encoding, bytes });
+    }
+
+    fn add(
+        &mut self,
+        column: ColumnId,
+        encoding: u8,
+        write: impl FnOnce(&mut Packer, &mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        let mut bytes = Vec::new();
+        write(self.packer, &mut bytes)?;
+        self.push(column, encoding, bytes);
+        Ok(())
+    }
+
+    fn ints(&mut self, column: ColumnId, values: &[i64]) -> Result<()> {
+        self.add(column, encoding::INTS, |p, out| ints::encode(values, p, out))
+    }
+}
+
+/// Most read groups that are listed of a row group.
+const MOST_READ_GROUPS: usize = 32;
+
+fn stats(c: &Columns) -> GroupStats {
+    let mut s = GroupStats::new(c.rows() as u32);
+    s.contig_first = c.contigs.first().copied().unwrap_or(-1);
+    s.contig_last = c.contigs.last().copied().unwrap_or(-1);
+    s.start_first = c.starts.first().copied().unwrap_or(-1);
+    s.start_last = c.starts.last().copied().unwrap_or(-1);
+    for row in 0..c.rows() {
+        s.add(c.contigs[row], c.starts[row], c.spans[row], c.flags[row], c.mapqs[row], c.tlens[row], c.lengths[row]);
+    }
+    s.read_groups = match c.tags.get(&READ_GROUP_TAG) {
+        Some(Values::Text(values)) => {
+            let mut distinct = BTreeSet::new();
+            for value in values.iter() {
+                if distinct.len() <= MOST_READ_GROUPS && !distinct.contains(value) {
+                    distinct.insert(value);
+                }
+            }
+            (distinct.len() <= MOST_READ_GROUPS)
+                .then(|| distinct.iter().map(|v| String::from_utf8_lossy(v).into_owned()).collect())
+        }
+        _ => Some(Vec::new()),
+    };
+    s
+}

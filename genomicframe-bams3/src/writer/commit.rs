@@ -1,0 +1,144 @@
+//! Header, index and, last of all, the root.
+
+use std::collections::BTreeMap;
+
+use genomicframe_core::{Error, Result};
+use serde_json::{Map, Value, json};
+
+use super::destination::{Destination, Existing};
+use super::resume::Done;
+use crate::chunk::{DatasetId, VERSION};
+use crate::index::{ChunkEntry, GroupStats, encode};
+use crate::metadata::{ColumnTotals, HEADER, IndexPart, Layout, Metadata, ObjectRef, ROOT, Source, Tally, Totals, hex};
+
+/// Row groups after which an index object ends: opening a dataset of any size for one region reads a few MB.
+const PART_GROUPS: usize = 4096;
+
+pub(super) async fn commit(
+    to: &Destination,
+    old: Option<&Existing>,
+    header_text: &str,
+    dataset: DatasetId,
+    source: Source,
+    layout: Layout,
+    all: Vec<Done>,
+) -> Result<Metadata> {
+    // Named by their content beyond the first dataset at a place, so that readers of the old root keep theirs.
+    let named = |name: &str, bytes: &[u8]| match (old, name.rsplit_once('.')) {
+        (Some(_), Some((stem, extension))) => format!("{stem}-{}.{extension}", &hex(&crate::chunk::sha256(bytes))[..8]),
+        _ => name.to_owned(),
+    };
+    let header = header_text.as_bytes().to_vec();
+    let header_ref = ObjectRef::of(named(HEADER, &header), &header);
+    to.put(&header_ref.path, header).await?;
+    let people =
+        serde_json::to_vec_pretty(&header_json(header_text)).map_err(|e| Error::invalid("no JSON").caused_by(e))?;
+    let people_ref = ObjectRef::of(named("_header.json", &people), &people);
+    to.put(&people_ref.path, people).await?;
+
+    let mut tally = Tally::default();
+    let mut columns: BTreeMap<u32, ColumnTotals> = BTreeMap::new();
+    for done in &all {
+        tally.merge(&done.tally);
+        for page in done.entry.groups.iter().flat_map(|g| &g.pages) {
+            let (id, name) = (page.column.0, page.column.name());
+            let column = columns.entry(id).or_insert(ColumnTotals { id, name, pages: 0, bytes: 0 });
+            column.pages += 1;
+            column.bytes += u64::from(page.bytes);
+        }
+    }
+    let entries: Vec<ChunkEntry> = all.into_iter().map(|d| d.entry).collect();
+    let mut index = Vec::new();
+    for part in parts(&entries) {
+        let bytes = encode(part)?;
+        let name = if part.len() == entries.len() { "chunks".to_owned() } else { format!("chunks-{:06}", index.len()) };
+        let object = ObjectRef::of(named(&format!("_index/{name}.arrow"), &bytes), &bytes);
+        to.put(&object.path, bytes).await?;
+        let groups = part.iter().map(|c| c.groups.len() as u64).sum();
+        let stats = merged(part).unwrap_or_else(|| GroupStats::new(0));
+        index.push(IndexPart { object, chunks: part.len() as u64, groups, stats });
+    }
+    let totals = Totals {
+        chunks: entries.len() as u64,
+        groups: entries.iter().map(|c| c.groups.len() as u64).sum(),
+        bytes: entries.iter().map(|c| c.bytes).sum(),
+        stats: merged(&entries),
+        tally,
+    };
+    let metadata = Metadata {
+        format: "bams3".into(),
+        version: format!("{}.{}", VERSION.0, VERSION.1),
+        dataset: dataset.to_string(),
+        created_by: concat!("genomicframe ", env!("CARGO_PKG_VERSION")).into(),
+        source,
+        requires: Vec::new(),
+        layout,
+        header: header_ref,
+        header_json: people_ref,
+        index,
+        qname_index: None,
+        columns: columns.into_values().collect(),
+        totals,
+    };
+    let root = metadata.to_bytes()?;
+    let is_ours = match old {
+        None => to.create(ROOT, root).await?,
+        Some(old) => to.replace(ROOT, old, root).await?,
+    };
+    if !is_ours {
+        return Err(Error::invalid(
+            "another writer finished first; its dataset stands, this one's objects are left over",
+        )
+        .in_object(to.name())
+        .hint("gf bams3 gc removes what no dataset uses"));
+    }
+    Ok(metadata)
+}
+
+fn merged(chunks: &[ChunkEntry]) -> Option<GroupStats> {
+    let mut all = chunks.iter().map(ChunkEntry::stats);
+    let mut first = all.next()?;
+    all.for_each(|s| first.merge(&s));
+    Some(first)
+}
+
+fn parts(entries: &[ChunkEntry]) -> Vec<&[ChunkEntry]> {
+    let mut parts = Vec::new();
+    let (mut begin, mut groups) = (0, 0);
+    for (i, chunk) in entries.iter().enumerate() {
+        groups += chunk.groups.len();
+        if groups >= PART_GROUPS {
+            parts.push(&entries[begin..=i]);
+            (begin, groups) = (i + 1, 0);
+        }
+    }
+    if begin < entries.len() {
+        parts.push(&entries[begin..]);
+    }
+    parts
+}
+
+/// A SAM header for people: an object of `HD` and the lists `SQ`, `RG`, `PG` and `CO`, their fields by name.
+pub fn header_json(text: &str) -> Value {
+    let mut out = Map::new();
+    for line in text.lines() {
+        let Some((kind, rest)) = line.strip_prefix('@').and_then(|l| l.split_once('\t')) else { continue };
+        let value = match kind {
+            "CO" => json!(rest),
+            _ => {
+                let fields = rest.split('\t').filter_map(|f| f.split_once(':'));
+                Value::Object(fields.map(|(k, v)| (k.to_owned(), json!(v))).collect())
+            }
+        };
+        match (kind, out.get_mut(kind)) {
+            ("HD", _) => {
+                out.insert(kind.into(), value);
+            }
+            (_, Some(Value::Array(list))) => list.push(value),
+            _ => {
+                out.insert(kind.into(), Value::Array(vec![value]));
+            }
+        }
+    }
+    Value::Object(out)
+}
