@@ -106,6 +106,9 @@ pub(super) fn bases(text: &[u8], out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
+/// Highest Phred score that the text can show.
+const MAX_PHRED: u8 = b'~' - b'!';
+
 /// Appends Phred scores of a sequence of `bases`; 255 for each where they are missing.
 pub(super) fn qualities(text: &[u8], bases: usize, out: &mut Vec<u8>) -> Result<()> {
     if text == b"*" {
@@ -117,7 +120,7 @@ pub(super) fn qualities(text: &[u8], bases: usize, out: &mut Vec<u8>) -> Result<
         return Err(Error::corrupt(message).field("QUAL").text(text));
     }
     // Without a way out, so that the compiler makes it wide.
-    if !text.iter().fold(true, |all, b| all & b.is_ascii_graphic()) {
+    if text.iter().fold(0, |most, b| b.wrapping_sub(b'!').max(most)) > MAX_PHRED {
         return Err(Error::corrupt("characters outside '!' to '~'").field("QUAL").text(text));
     }
     out.extend(text.iter().map(|b| b.wrapping_sub(b'!')));
