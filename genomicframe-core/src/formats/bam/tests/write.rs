@@ -205,7 +205,7 @@ fn unsorted_records_with_an_index_are_an_error_that_names_the_record() {
     assert_eq!(write(&CONTIGS, &unsorted, options(2, WriteIndex::No)).unwrap().records, 3);
     let far = Rec { cigar: vec![((1 << 28) - 1, 'N'); 3], ..Rec::at(0, 1) };
     let far = Rec { seq: String::new(), qual: None, ..far };
-    let e = write(&CONTIGS, &[far.clone()], options(2, WriteIndex::Fitting)).unwrap_err();
+    let e = write(&CONTIGS, std::slice::from_ref(&far), options(2, WriteIndex::Fitting)).unwrap_err();
     assert!(e.is_limit() && e.to_string().contains("write a CSI"), "{e}");
     assert!(write(&CONTIGS, &[far], options(2, WriteIndex::No)).is_ok());
 }
