@@ -29,6 +29,11 @@ impl VirtualOffset {
         Self(raw)
     }
 
+    /// Its stored form.
+    pub const fn raw(self) -> u64 {
+        self.0
+    }
+
     /// Offset of the block's first byte in the file.
     pub const fn compressed(self) -> u64 {
         self.0 >> 16

@@ -88,7 +88,7 @@ impl Reference {
         self.0.as_ref().map_or(&[], |c| &c.linear)
     }
 
-    fn bin(&self, id: u32) -> Option<&Bin> {
+    pub(super) fn bin(&self, id: u32) -> Option<&Bin> {
         self.bins().binary_search_by_key(&id, |b| b.id).ok().and_then(|i| self.bins().get(i))
     }
 

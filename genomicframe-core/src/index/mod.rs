@@ -1,10 +1,12 @@
 //! Binning indexes: which stretches of a sorted file may hold the records of a region.
 //!
 //! BAI (SAMv1 §5.2), TBI (tabix specification) and CSI (CSIv1) are one structure in three encodings, [`BinningIndex`];
-//! only their readers differ. Counts from the file are checked against the bytes that are there before anything is allocated.
+//! only their readers differ. [`IndexBuilder`] writes the first and the last. Counts from the file are checked against the
+//! bytes that are there before anything is allocated.
 
 mod bai;
 mod binning;
+mod build;
 mod csi;
 mod cursor;
 #[cfg(test)]
@@ -13,6 +15,7 @@ mod tbi;
 
 pub(crate) use binning::merge;
 pub use binning::{BinningIndex, Chunk, Reference, Tabix};
+pub use build::{Admitted, IndexBuilder, Span};
 
 use crate::bgzf::{Inflater, block_size};
 use crate::error::{Error, Result};

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{BinningIndex, Chunk};
+use super::{BinningIndex, Chunk, IndexBuilder, IndexKind, Span};
 use crate::bgzf::VirtualOffset;
-use crate::genome::{Interval, Region, RegionSet};
+use crate::genome::{Contig, Contigs, Interval, Region, RegionSet};
 use crate::testing::Random;
 use crate::testing::index::{Gaps, Placed, bai, csi};
 use crate::testing::{bgzf, tbi};
@@ -91,6 +91,105 @@ proptest! {
     ) {
         check(&csi(CONTIGS, &records, min_shift, depth), &records, &queries);
     }
+}
+
+fn contigs(lengths: &[u64]) -> Contigs {
+    let mut contigs = Contigs::default();
+    for (id, length) in lengths.iter().enumerate() {
+        contigs.push(Contig { name: id.to_string(), length: Some(*length) });
+    }
+    contigs
+}
+
+fn built(longest: u64, kind: Option<IndexKind>, records: &[Placed], unplaced: usize) -> Vec<u8> {
+    let mut builder = IndexBuilder::new(&contigs(&[longest, 1000, 5]), kind).unwrap();
+    for (i, r) in records.iter().enumerate() {
+        let chunk = Chunk::new(r.at, r.stop).unwrap();
+        builder.push(Span { contig: Some(r.contig), start: r.start, end: r.end, mapped: i % 3 > 0 }, chunk).unwrap();
+    }
+    let end = Chunk { start: VirtualOffset::MAX, stop: VirtualOffset::MAX };
+    for _ in 0..unplaced {
+        builder.push(Span { contig: None, start: -1, end: 0, mapped: false }, end).unwrap();
+    }
+    builder.finish().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn what_is_built_holds_every_overlapping_record(
+        (longest, kind, records, queries) in prop_oneof![
+            Just((1i64 << 29, None)),
+            Just((1 << 29, Some(IndexKind::Csi))),
+            Just((1000, Some(IndexKind::Csi))),
+            Just(((1 << 32) - 256, None)),
+        ].prop_flat_map(|(longest, kind)| (Just(longest), Just(kind), records(longest), queries(longest)))
+    ) {
+        let bytes = built(longest as u64, kind, &records, 7);
+        check(&bytes, &records, &queries);
+        let index = BinningIndex::parse(&bytes).unwrap();
+        prop_assert_eq!(index.kind(), kind.unwrap_or(if longest > 1 << 29 { IndexKind::Csi } else { IndexKind::Bai }));
+        prop_assert_eq!((index.records(), index.unplaced()), (Some(records.len() as u64 + 7), Some(7)));
+        let mapped: u64 = index.references().iter().map(|r| r.counts().unwrap().0).sum();
+        prop_assert_eq!(mapped, (0..records.len()).filter(|i| i % 3 > 0).count() as u64);
+    }
+}
+
+/// Depths as htslib chooses them: room for 256 bases beyond the longest contig.
+#[test]
+fn the_depth_is_the_least_that_fits() {
+    for (longest, depth) in [(0, 0), (16_128, 0), (16_129, 1), ((1 << 29) - 256, 5), (1 << 29, 6), ((1 << 32) - 256, 6)]
+    {
+        let index = BinningIndex::parse(&built(longest, Some(IndexKind::Csi), &[], 0)).unwrap();
+        assert_eq!((index.min_shift, index.depth, index.references().len()), (14, depth, 3), "{longest}");
+    }
+    assert!(IndexBuilder::new(&contigs(&[1 << 32]), None).unwrap_err().is_limit());
+    assert!(IndexBuilder::new(&contigs(&[u64::MAX]), None).unwrap_err().is_limit());
+    assert!(IndexBuilder::new(&contigs(&[1]), Some(IndexKind::Tbi)).unwrap_err().is_invalid());
+}
+
+/// Small bins move up only where there is a parent, and chunks that share a block are one.
+#[test]
+fn what_is_built_is_compact() {
+    let at = |block: u64, within: u16| block << 16 | u64::from(within);
+    let place = |start: i64, end, at, stop| Placed { contig: 1, start, end, at, stop };
+    let records = [
+        place(0, 100, at(9, 0), at(9, 70)),
+        place(16_000, 17_000, at(9, 70), at(9, 90)),
+        place(17_000, 17_100, at(9, 90), at(200_000, 0)),
+        place(200_000, 200_100, at(200_000, 0), at(200_000, 8)),
+    ];
+    let index = BinningIndex::parse(&built(1 << 29, None, &records, 0)).unwrap();
+    let bins = |ids: &[u32]| ids.iter().map(|id| bin_chunks(&index, *id)).collect::<Vec<_>>();
+    let chunk = |a: &str, b: &str| vec![(a.to_owned(), b.to_owned())];
+    // Of the windows 0 and 1 under bin 585 the first is small; window 12 has no parent that is there.
+    let want = [chunk("9:0", "9:90"), vec![], chunk("9:90", "200000:0"), chunk("200000:0", "200000:8")];
+    assert_eq!(bins(&[585, 4681, 4682, 4693]), want);
+}
+
+fn bin_chunks(index: &BinningIndex, id: u32) -> Vec<(String, String)> {
+    index.references()[1].bin(id).map_or(Vec::new(), |b| raw(&b.chunks))
+}
+
+#[test]
+fn a_record_out_of_order_or_out_of_reach_is_refused() {
+    let contigs = contigs(&[1 << 29, 1000]);
+    let mut builder = IndexBuilder::new(&contigs, None).unwrap();
+    let span = |contig, start, end| Span { contig, start, end, mapped: true };
+    assert!(builder.admit(span(Some(0), -1, 0)).is_ok() && builder.admit(span(Some(0), 5, 9)).is_ok());
+    assert!(builder.admit(span(Some(0), 4, 9)).unwrap_err().to_string().contains("sorted by coordinate"));
+    assert!(builder.admit(span(Some(2), 4, 9)).unwrap_err().is_invalid());
+    for (start, end) in [(9, (1 << 29) + 1), (1 << 29, 5), (9, i64::MAX), (i64::MAX, i64::MIN)] {
+        assert!(builder.admit(span(Some(0), start, end)).unwrap_err().to_string().contains("write a CSI"));
+    }
+    assert!(builder.admit(span(Some(0), 5, 1 << 29)).is_ok() && builder.admit(span(Some(1), 0, 9)).is_ok());
+    assert!(builder.admit(span(Some(0), 8, 9)).is_err());
+    assert!(builder.admit(span(None, 70, 9)).is_ok() && builder.admit(span(None, -1, 0)).is_ok());
+    assert!(builder.admit(span(Some(1), 8, 9)).is_err());
+    let mut short = IndexBuilder::new(&contigs, Some(IndexKind::Csi)).unwrap();
+    assert!(short.admit(span(Some(0), 8, 1 << 32)).is_ok());
+    assert!(!short.admit(span(Some(0), 8, (1 << 32) + 1)).unwrap_err().to_string().contains("write a CSI"));
 }
 
 fn raw(chunks: &[Chunk]) -> Vec<(String, String)> {

@@ -5,12 +5,14 @@
 //! | `header` | the header text and the contig dictionary |
 //! | `plan` | the dataset: regions to ranges through BAI or CSI |
 //! | `decode` | records framed, each handed to [`crate::alignment`] |
+//! | `write` | record bytes to a file and its index |
 
 mod decode;
 mod header;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ use crate::scan::{Dataset, Format, FormatId, OpenOptions};
 
 pub use header::{BamHeader, HeaderParser, MAGIC};
 pub use plan::BamDataset;
+pub use write::{BamWriteOptions, BamWriter, WriteIndex, WrittenBam};
 
 /// The BAM format.
 #[derive(Debug)]

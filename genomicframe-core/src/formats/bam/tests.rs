@@ -1,10 +1,11 @@
 //! Columns and values; `input`: bad files, by the rows of the project's list; `scans`: however a file is read;
-//! `round_trip`: random records; `damage`: cuts, flipped bits and mutations.
+//! `round_trip`: random records; `damage`: cuts, flipped bits and mutations; `write`: files written and read back.
 
 mod damage;
 mod input;
 mod round_trip;
 mod scans;
+mod write;
 
 use arrow::array::{Array, RecordBatch};
 
