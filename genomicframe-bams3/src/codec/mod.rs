@@ -3,6 +3,8 @@
 pub mod bases;
 pub mod cigars;
 mod consensus;
+pub mod adaptive;
+mod clusters;
 pub mod ints;
 pub mod layout;
 pub mod level;
@@ -12,6 +14,7 @@ pub mod mates;
 pub mod names;
 pub mod packed;
 pub mod quality;
+pub mod rans;
 pub mod stream;
 pub mod strings;
 pub mod text;

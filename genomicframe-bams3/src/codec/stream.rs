@@ -9,11 +9,16 @@ use std::io::Read;
 use genomicframe_core::{Error, Result};
 
 use super::level::Level;
+use super::rans;
 
 /// The bytes as they are.
 pub const RAW: u8 = 0;
 /// One zstd frame (RFC 8878), without a dictionary.
 pub const ZSTD: u8 = 1;
+/// Order-1 rANS, see [`rans`].
+pub const RANS1: u8 = 2;
+/// Adaptive scores, see [`adaptive`](super::adaptive). Only pages of qualities know what it takes to read them.
+pub const ADAPTIVE: u8 = 3;
 
 /// Longest stream, raw: a row group holds no more of any column.
 pub const LONGEST: usize = 1 << 30;
@@ -122,7 +127,7 @@ impl Unpacker {
         Ok(Self { zstd })
     }
 
-    /// The next stream of `input`, of RAW or ZSTD.
+    /// The next stream of `input`, of RAW, ZSTD or RANS1.
     ///
     /// # Errors
     /// When it is cut short, of another codec, or does not have the length it claims.
@@ -143,7 +148,7 @@ impl Unpacker {
         self.unpack(&stream)
     }
 
-    /// The raw bytes of a stream of RAW or ZSTD.
+    /// The raw bytes of a stream of RAW, ZSTD or RANS1.
     ///
     /// # Errors
     /// As [`Unpacker::get`].
@@ -158,6 +163,7 @@ impl Unpacker {
                 reader.take(stream.raw as u64 + 1).read_to_end(&mut out).map_err(broken)?;
                 out
             }
+            RANS1 => rans::decode(stream.bytes, stream.raw)?,
             other => return Err(Error::unsupported(format!("stream codec {other} is not known to this version"))),
         };
         if out.len() != stream.raw {
