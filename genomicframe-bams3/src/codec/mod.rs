@@ -2,5 +2,10 @@
 
 pub mod ints;
 pub mod level;
+pub mod names;
+mod radix;
 pub mod stream;
 pub mod strings;
+mod template;
+pub mod text;
+mod tokens;
