@@ -18,3 +18,6 @@ pub mod rans;
 pub mod stream;
 pub mod strings;
 pub mod text;
+mod radix;
+mod template;
+mod tokens;
