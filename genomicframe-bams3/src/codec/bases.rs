@@ -238,8 +238,7 @@ impl Changes {
         if let Some(code) = others.iter().find(|code| usize::from(**code) >= LETTERS.len()) {
             return Err(Error::corrupt(format!("code {code} of a base")));
         }
-        let (counts, gaps, wide, others) =
-            (counts.into_iter(), gaps.into_iter(), wide.into_iter(), others.into_iter());
+        let (counts, gaps, wide, others) = (counts.into_iter(), gaps.into_iter(), wide.into_iter(), others.into_iter());
         Ok(Self { counts, gaps, wide, symbols, others, done: 0 })
     }
 

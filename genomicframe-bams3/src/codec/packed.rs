@@ -101,7 +101,8 @@ pub fn decode(input: &mut Input<'_>, n: usize, unpacker: &mut Unpacker) -> Resul
         let (Ok(gap), Ok(length)) = (usize::try_from(gap), usize::try_from(length)) else {
             return Err(Error::corrupt("a negative length of bases"));
         };
-        let (Some(letter), true) = (LETTERS.get(usize::from(code)), gap < rest.len() && length < rest.len() - gap) else {
+        let (Some(letter), true) = (LETTERS.get(usize::from(code)), gap < rest.len() && length < rest.len() - gap)
+        else {
             return Err(Error::corrupt(format!("code {code} for bases that there are not")));
         };
         let (run, after) = rest[gap..].split_at_mut(length + 1);
