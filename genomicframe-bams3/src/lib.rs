@@ -1,5 +1,7 @@
 //! BAMS3: columnar, lossless, crash-safe alignments on object stores.
 
 pub mod codec;
+pub mod legacy;
+pub mod paths;
 
 pub use codec::level::{Level, Preset};

@@ -72,7 +72,7 @@ impl TagType {
     }
 
     /// The type the SAM tags specification gives a predefined tag.
-    fn of_standard(key: [u8; 2]) -> Option<Self> {
+    pub fn of_standard(key: [u8; 2]) -> Option<Self> {
         Some(match &key {
             b"AM" | b"AS" | b"CM" | b"CP" | b"FI" | b"H0" | b"H1" | b"H2" | b"HI" | b"IH" | b"MN" | b"MQ" | b"NH"
             | b"NM" | b"OP" | b"PQ" | b"SM" | b"TC" | b"UQ" => Self::Int,
