@@ -6,8 +6,8 @@ use percent_encoding::percent_decode_str;
 /// Longest key: what S3 takes.
 const LONGEST: usize = 1024;
 
-/// That `path` names an object within the dataset: relative, `/` between its parts, none of them empty, `.` or `..`, also
-/// not behind percent signs.
+/// That `path` names an object within the dataset: relative, `/` between its parts, and no part empty, `.` or `..`;
+/// none of this may hide behind percent signs.
 ///
 /// ```
 /// use genomicframe_bams3::paths::check_key;

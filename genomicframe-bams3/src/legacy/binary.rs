@@ -9,6 +9,7 @@
 //! Lengths wrap at 65,536, and what the writer took for qualities may be one byte; only a record's own size is right.
 //! The true lengths are those with which its tags end where it does.
 
+use genomicframe_core::alignment::TagType;
 use genomicframe_core::{Error, Offset, Result};
 
 use super::row::{Row, Rows};
@@ -175,6 +176,17 @@ impl FirstTag {
             }
         }
     }
+
+    /// Whether tags at `at` begin with a name that the specification gives or leaves to everyone.
+    fn is_usual(&self, at: usize, body: &[u8]) -> bool {
+        match (self, &body[at..]) {
+            (Self::Within { .. }, [a, b, ..]) => {
+                let free = matches!(a, b'X'..=b'Z') || a.is_ascii_lowercase() || b.is_ascii_lowercase();
+                free || TagType::of_standard([*a, *b]).is_some()
+            }
+            _ => true,
+        }
+    }
 }
 
 /// What follows a record's place, and what its fields say of it.
@@ -258,13 +270,16 @@ impl Body<'_> {
     fn fit(&self, ops: usize, bases: usize, strict: bool) -> Option<Layout> {
         let seq = 4 * ops;
         let qual = seq + bases.div_ceil(2);
-        let mut lengths = [bases, 1, 0].into_iter();
-        let length = lengths.find(|length| {
+        let fits = |length: &usize| {
             let tags = qual.saturating_add(*length);
             tags <= self.bytes.len()
                 && self.first_tag.is_at(tags, self.bytes, strict)
                 && (!strict || looks_written(&self.bytes[seq..qual], &self.bytes[qual..tags], bases))
-        })?;
+        };
+        // A stream's `*` and tags can look like qualities and a tag, and the other way round; rarely with names in use.
+        let usual = |length: &usize| self.first_tag.is_usual(qual + length, self.bytes);
+        let named = [bases, 1].into_iter().find(|length| self.streamed && fits(length) && usual(length));
+        let length = named.or_else(|| [bases, 1, 0].into_iter().find(fits))?;
         Some(Layout { ops, bases, qual: length })
     }
 }

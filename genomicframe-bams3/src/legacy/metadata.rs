@@ -1,6 +1,6 @@
 //! `_metadata.json`: what the dataset is, and its list of chunks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use genomicframe_core::genome::{Contig, Contigs};
 use genomicframe_core::{Error, Result};
@@ -181,11 +181,14 @@ fn collapse(
 ) -> Result<Vec<LegacyChunk>> {
     let mut chunks: Vec<LegacyChunk> = Vec::new();
     let mut by_path: HashMap<String, usize> = HashMap::new();
+    // Lists of one object may be long.
+    let mut seen: HashSet<(usize, String)> = HashSet::new();
     let mut repeats = 0u64;
     for (n, entry) in entries.into_iter().enumerate() {
         let chunk = chunk(entry, flavour, contigs).map_err(|e| e.field(format!("chunks[{n}]")))?;
         let Some(&first) = by_path.get(&chunk.path) else {
             by_path.insert(chunk.path.clone(), chunks.len());
+            seen.extend(chunk.checksums.iter().map(|checksum| (chunks.len(), checksum.clone())));
             chunks.push(chunk);
             continue;
         };
@@ -200,7 +203,7 @@ fn collapse(
             (known.rows, known.bytes) = (chunk.rows, chunk.bytes);
         }
         for checksum in chunk.checksums {
-            if !known.checksums.contains(&checksum) {
+            if seen.insert((first, checksum.clone())) {
                 known.checksums.push(checksum);
             }
         }

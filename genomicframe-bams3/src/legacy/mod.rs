@@ -106,7 +106,7 @@ pub struct Totals {
 pub struct LegacyChunk {
     /// Its key within the dataset.
     pub path: String,
-    /// The contig its records lie on; `None`: they have no place.
+    /// The contig its records lie on; `None`: they have no position, though the Python program's may name a contig.
     pub contig: Option<usize>,
     /// Its records start here or later, 0-based.
     pub start: u64,

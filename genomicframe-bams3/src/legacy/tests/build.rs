@@ -154,7 +154,8 @@ fn python_record(read: &Read) -> String {
     let pos = if read.flag & 4 != 0 { -1 } else { read.pos };
     let cigar = if read.cigar == "*" { Value::Null } else { json!(read.cigar) };
     format!(
-        "{{\"name\": {}, \"flag\": {}, \"ref\": {}, \"pos\": {pos}, \"mapq\": {}, \"cigar\": {cigar}, \"seq\": {}, \"qual\": {}}}",
+        "{{\"name\": {}, \"flag\": {}, \"ref\": {}, \"pos\": {pos}, \"mapq\": {}, \
+         \"cigar\": {cigar}, \"seq\": {}, \"qual\": {}}}",
         json!(read.name),
         read.flag,
         read.contig,
@@ -169,7 +170,8 @@ fn python_sorted(read: &Read) -> String {
     let pos = if read.flag & 4 != 0 { -1 } else { read.pos };
     let cigar = if read.cigar == "*" { Value::Null } else { json!(read.cigar) };
     format!(
-        "{{\"cigar\": {cigar}, \"flag\": {}, \"mapq\": {}, \"name\": {}, \"pos\": {pos}, \"qual\": {}, \"ref\": {}, \"seq\": {}}}",
+        "{{\"cigar\": {cigar}, \"flag\": {}, \"mapq\": {}, \"name\": {}, \
+         \"pos\": {pos}, \"qual\": {}, \"ref\": {}, \"seq\": {}}}",
         read.flag,
         read.mapq,
         json!(read.name),
@@ -233,16 +235,18 @@ impl Dataset {
             let (bytes, checksum) = object(flavour, &reads);
             chunks.push(json!({
                 "path": path, "reference": reference, "start": start, "end": end, "reads": reads.len(),
-                "size_bytes": bytes.len(), "compression": "none", "checksum": checksum, "created": "2026-01-15T15:58:49",
+                "size_bytes": bytes.len(),
+                "compression": "none", "checksum": checksum, "created": "2026-01-15T15:58:49",
             }));
             objects.insert(path, bytes);
         }
         let binary = matches!(flavour, Flavour::GoBinary | Flavour::GoBinaryStdin);
+        let (file, format) = if stdin { ("stdin", "SAM/BAM") } else { ("a.bam", "BAM") };
         let metadata = json!({
             "format": "bams3",
             "version": if python { "0.1.0-poc" } else if binary { "0.2.0" } else { "0.1.0" },
             "created_by": if python { "bams3_converter.py POC" } else { "bams3-go" },
-            "source": if stdin { json!({"file": "stdin", "format": "SAM/BAM"}) } else { json!({"file": "a.bam", "format": "BAM"}) },
+            "source": {"file": file, "format": format},
             "statistics": {"total_reads": reads.len(), "mean_coverage": 0.5},
             "chunks": chunks, "chunk_size": CHUNK, "compression": {"algorithm": "none"},
         });

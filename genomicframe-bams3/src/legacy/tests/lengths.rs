@@ -93,7 +93,7 @@ fn sizes_that_lie_are_errors_that_say_where() {
         ("tags: it does not end", &|r| r[0] -= 1),
         ("record_size: ", &|r| r[6] += 1),
         ("n_cigar: 65281 operations", &|r| r[9] = 0xff),
-        ("tags: it does not end with 2", &|r| r[10] = 2),
+        ("tags: not a tag with text", &|r| r[10] = 2),
         ("CIGAR: operation 10 ", &|r| r[12 + 4 + 11] = 0x1a),
         ("CIGAR: the operation B", &|r| r[12 + 4 + 11] = 0x19),
     ];
@@ -144,6 +144,38 @@ fn a_star_is_a_score_of_a_file_and_missing_in_a_stream() {
     }
 }
 
+#[test]
+fn a_missing_quality_is_told_from_a_tag_that_looks_like_one() {
+    // Seven bases after the first, and the text would read as a tag `QQ` with the text `rest`.
+    let read = Read::new("r", 0, 5, "7M", "ACGTACG", "*").tag("NM", 'Z', "iiQQZrest");
+    round_trip(Flavour::GoBinaryStdin, &read);
+    let read = Read::new("r", 0, 5, "7M", "ACGTACG", "*QQZIII").tag("NM", 'i', "1");
+    round_trip(Flavour::GoBinaryStdin, &read);
+}
+
+#[test]
+fn binary_records_decode_fast() {
+    let n = 30_000;
+    let read = |i: usize| {
+        let read = Read::new(&format!("A00123:45:HXYZ:1:1101:{i}"), 0, i as i64, "100M50S", &bases(150), &quals(150));
+        read.tag("NM", 'i', "1").tag("MD", 'Z', "50A49").tag("AS", 'i', "95").tag("RG", 'Z', "rg1")
+    };
+    let reads: Vec<Read> = (0..n).map(read).collect();
+    let dataset = Dataset::new(Flavour::GoBinary, &reads);
+    let metadata = dataset.parse();
+    let chunk = &metadata.chunks[0];
+    let once = || {
+        let start = std::time::Instant::now();
+        let summary = decode_chunk(&dataset.objects[&chunk.path], &metadata, chunk, &mut vec![]).unwrap();
+        assert_eq!(summary.rows, n as u64);
+        start.elapsed()
+    };
+    let best = (0..5).map(|_| once()).min().unwrap();
+    let rate = n as f64 / best.as_secs_f64();
+    // Loose, as other tests run at the same time.
+    assert!(rate > 100_000.0, "{rate} records a second");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -161,7 +193,8 @@ proptest! {
         let n = seq.len();
         // A stream's score `*` of a single base cannot be told from none.
         let qual = if missing || n == 1 { "*".to_owned() } else { String::from_utf8(scores[..n].to_vec()).unwrap() };
-        let mut read = if placed { Read::new("r", 0, 7, &format!("{n}M"), &seq, &qual) } else { Read::new("r", -1, -1, "*", &seq, &qual) };
+        let (contig, pos, cigar) = if placed { (0, 7, format!("{n}M")) } else { (-1, -1, "*".to_owned()) };
+        let mut read = Read::new("r", contig, pos, &cigar, &seq, &qual);
         for (key, text) in tags {
             read = read.tag(&key, 'Z', &text);
         }
