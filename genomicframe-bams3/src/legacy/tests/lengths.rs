@@ -85,7 +85,8 @@ fn sizes_that_lie_are_errors_that_say_where() {
         error(Flavour::GoBinary, binary_chunk(&[record.clone(), second], false)).to_string()
     };
     let place = format!("data/chr1/000000000-001048576.chunk: byte {}: record 2: ", 16 + record.len());
-    let cases: [(&str, &dyn Fn(&mut Vec<u8>)); 10] = [
+    type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let cases: [(&str, Change<'_>); 10] = [
         ("record_size: ", &|r| r[0] += 1),
         ("record_size: 3 bytes", &|r| r[0] = 3),
         ("record_size: 0 bytes", &|r| r[0] = 0),
