@@ -17,6 +17,7 @@ pub mod metadata;
 pub mod paths;
 pub mod source;
 pub mod writer;
+pub mod legacy;
 
 pub use codec::level::{Level, Preset};
 pub use dataset::{Bams3, Bams3Dataset};

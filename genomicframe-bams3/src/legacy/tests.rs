@@ -1,0 +1,7 @@
+//! All five kinds of dataset, built as their programs write them.
+
+mod build;
+mod damage;
+mod flavours;
+mod lengths;
+mod manifest;
