@@ -1,5 +1,6 @@
 //! BAMS3: columnar, lossless, crash-safe alignments on object stores.
 
 pub mod codec;
+pub mod source;
 
 pub use codec::level::{Level, Preset};
