@@ -18,6 +18,7 @@ pub mod paths;
 pub mod source;
 pub mod writer;
 pub mod legacy;
+pub mod sort;
 
 pub use codec::level::{Level, Preset};
 pub use dataset::{Bams3, Bams3Dataset};
