@@ -5,7 +5,9 @@
 //! | [`metadata`], [`index`], [`chunk`] | the three levels of a dataset: root, index, chunks |
 //! | [`column`], [`group`] | columns and row groups: records to pages and back |
 //! | [`codec`] | the encodings of pages, each with `encode` and `decode` side by side |
-//! | [`source`], [`writer`] | records in, datasets out |
+//! | [`source`], [`sort`], [`writer`] | records in, put in order, datasets out |
+//! | [`dataset`] | the format as scans see it: pruning, planning, decoding |
+//! | [`legacy`] | versions 0.1 and 0.2, read only |
 
 pub mod chunk;
 pub mod codec;
@@ -13,12 +15,12 @@ pub mod column;
 pub mod dataset;
 pub mod group;
 pub mod index;
+pub mod legacy;
 pub mod metadata;
 pub mod paths;
+pub mod sort;
 pub mod source;
 pub mod writer;
-pub mod legacy;
-pub mod sort;
 
 pub use codec::level::{Level, Preset};
 pub use dataset::{Bams3, Bams3Dataset};

@@ -1,10 +1,10 @@
 //! The encodings of columns, each with `encode` and `decode` side by side.
 
+pub mod adaptive;
 pub mod bases;
 pub mod cigars;
-mod consensus;
-pub mod adaptive;
 mod clusters;
+mod consensus;
 pub mod ints;
 pub mod layout;
 pub mod level;
@@ -14,10 +14,10 @@ pub mod mates;
 pub mod names;
 pub mod packed;
 pub mod quality;
+mod radix;
 pub mod rans;
 pub mod stream;
 pub mod strings;
-pub mod text;
-mod radix;
 mod template;
+pub mod text;
 mod tokens;

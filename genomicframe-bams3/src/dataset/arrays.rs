@@ -84,17 +84,18 @@ fn qualities(group: &mut GroupReader<'_>) -> Result<ArrayRef> {
     let decoded = group.qualities(b'!')?;
     // As in BAM, a first score of 255 says that there are none.
     let missing_first = u8::MAX.wrapping_add(b'!');
-    let ranges: Vec<_> = consecutive(&lengths)
-        .zip(&decoded.missing)
-        .map(|(range, missing)| range.filter(|r| !missing && decoded.scores[r.start] != missing_first))
-        .collect();
+    let is_missing = |row: usize| decoded.missing.as_ref().is_some_and(|m| m[row]);
+    let shown = |(row, range): (usize, Option<Range<usize>>)| {
+        range.filter(|r| !is_missing(row) && decoded.bytes[r.start] != missing_first)
+    };
+    let ranges: Vec<_> = consecutive(&lengths).enumerate().map(shown).collect();
     for range in ranges.iter().flatten() {
-        if let Some(bad) = decoded.scores[range.clone()].iter().find(|q| !(b'!'..=HIGHEST).contains(*q)) {
+        if let Some(bad) = decoded.bytes[range.clone()].iter().find(|q| !(b'!'..=HIGHEST).contains(*q)) {
             let q = bad.wrapping_sub(b'!');
             return Err(Error::corrupt(format!("base quality {q} is above {}", HIGHEST - b'!')).field("qual"));
         }
     }
-    text(decoded.scores, ranges, "qual")
+    text(decoded.bytes, ranges, "qual")
 }
 
 /// Positions as text formats show them: from 1, null for none. With `spans`, the last one instead of the first.

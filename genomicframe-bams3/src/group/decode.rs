@@ -351,7 +351,7 @@ impl<'a> GroupReader<'a> {
     ///
     /// # Errors
     /// As [`GroupReader::contigs`].
-    pub fn qualities(&mut self, add: u8) -> Result<quality::Decoded> {
+    pub fn qualities(&mut self, add: u8) -> Result<quality::Scores> {
         let lengths = self.lengths()?;
         self.decode(ColumnId::QUALITY, encoding::QUALITY, |input, u| quality::decode(input, &lengths, add, u))
     }

@@ -22,7 +22,7 @@ pub fn write(group: &mut GroupReader<'_>, out: &mut Vec<u8>) -> Result<()> {
     let (names, name_ids) = group.names()?;
     let cigars = group.cigars()?;
     let bases = group.bases()?;
-    let qualities = group.qualities(0)?.scores;
+    let qualities = group.qualities(0)?.bytes;
     let layouts = group.layouts()?;
     let mut tags: BTreeMap<ColumnId, (Values, usize)> = BTreeMap::new();
     for (column, n) in layouts.counts() {
