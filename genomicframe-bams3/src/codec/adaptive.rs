@@ -386,7 +386,7 @@ mod tests {
     fn the_bytes_are_those_of_the_specification() {
         let mut bytes = Vec::new();
         encode(&[0, 1, 2, 2, 2, 2], 3, &[2, 0, 4], &mut bytes).unwrap();
-        assert_eq!(bytes[..8], [1, 0, 2, 1, 0, 0, 0, 1]);
+        assert_eq!(bytes, [1, 1, 0, 0, 0, 1, 0, 2, 224, 158, 77, 58, 194, 228, 88, 3]);
         assert_eq!(decode(&bytes, 3, &[2, 0, 4]).unwrap(), [0, 1, 2, 2, 2, 2]);
         assert_eq!((squash(0), squash(-9000), squash(9000)), (32768, 22, 65513));
     }

@@ -94,7 +94,7 @@ fn put_digits(
     out: &mut Vec<u8>,
 ) -> Result<()> {
     let preset = packer.level().preset();
-    let per_symbol = (1..=MOST_PER_SYMBOL).rev().find(|k| count.pow(*k as u32) <= MOST_SYMBOLS).unwrap_or(1);
+    let per_symbol = (1..=MOST_PER_SYMBOL).rev().find(|k| count.saturating_pow(*k as u32) <= MOST_SYMBOLS).unwrap_or(1);
     let symbols = pack(scores, digits, count, per_symbol);
     let precision = match preset {
         Preset::Fast => Precision { bits: 10, clusters: 16 },

@@ -343,7 +343,8 @@ mod tests {
     #[test]
     fn the_bytes_are_those_of_the_specification() {
         let bytes = coded(&[1, 1, 0], 8, 1);
-        assert_eq!(bytes[..6], [8, 1, 0, 0, 0, 96]);
+        // One cluster of 14 zeros and 2 ones, after the filling.
+        assert_eq!(bytes[..8], [8, 1, 0, 0, 0, 224, 1, 32]);
         assert_eq!(decode(&bytes, 3).unwrap(), [1, 1, 0]);
         assert!(decode(&bytes, 0).is_err() && decode(&bytes, LONGEST + 1).is_err());
         assert!(!encode(&[], Precision { bits: 12, clusters: 1 }, &mut Vec::new()));
