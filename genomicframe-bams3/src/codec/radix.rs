@@ -101,7 +101,7 @@ impl Writer {
         let columns: Vec<&Digits> = self.columns.iter().filter(|c| c.top > 0).collect();
         let tops: Vec<u64> = columns.iter().map(|c| c.top).collect();
         let mut rest = columns.as_slice();
-        for (count, rows) in partition(&tops) {
+        for (count, rows) in partition(&tops, columns.first().map_or(0, |c| c.values.len())) {
             let Some((group, others)) = rest.split_at_checked(count) else { return };
             let Some(radix) = Radix::of(group.iter().map(|c| c.top), rows) else { return };
             rest = others;
@@ -229,7 +229,7 @@ impl Radix {
 }
 
 /// How to divide columns into groups, and how many rows of each to store at a time, to lose the least to rounding.
-fn partition(tops: &[u64]) -> Vec<(usize, usize)> {
+fn partition(tops: &[u64], n: usize) -> Vec<(usize, usize)> {
     // For each number of columns: the fewest bits a row, and the last group.
     let mut best: Vec<(f64, usize, usize)> = vec![(0.0, 0, 0)];
     for end in 1..=tops.len() {
@@ -239,9 +239,10 @@ fn partition(tops: &[u64]) -> Vec<(usize, usize)> {
             if Radix::of(group(), 1).is_none() {
                 break;
             }
-            for rows in 1..=ROWS {
+            for rows in 1..=ROWS.min(n) {
                 let Some(radix) = Radix::of(group(), rows) else { break };
-                let bits = best[start].0 + f64::from(radix.width) / rows as f64;
+                // A group costs a little, too: equal sizes take the fewest groups.
+                let bits = best[start].0 + f64::from(radix.width) / rows as f64 + 0.02;
                 if bits < here.0 - 0.01 {
                     here = (bits, end - start, rows);
                 }

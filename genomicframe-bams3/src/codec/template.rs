@@ -264,11 +264,11 @@ fn write_number(n: u64, least: usize, out: &mut [u8]) -> usize {
 #[inline]
 fn eight_digits(n: u64) -> u64 {
     // Halves, then quarters, then digits: each step divides all lanes by multiplying with a reciprocal.
-    let fours = n / 10_000 | (n % 10_000) << 32;
+    let fours = (n / 10_000) | ((n % 10_000) << 32);
     let high = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
-    let twos = high | (fours - 100 * high) << 16;
+    let twos = high | ((fours - 100 * high) << 16);
     let high = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
-    high | (twos - 10 * high) << 8
+    high | ((twos - 10 * high) << 8)
 }
 
 #[cfg(test)]

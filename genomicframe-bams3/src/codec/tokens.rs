@@ -148,7 +148,7 @@ impl<'a> Table<'a> {
         let mut begin = 0;
         // Parts at the beginning that have few values together: what goes with an instrument, a run, a flow cell, a lane.
         if let Some((parts, dictionary)) = self.prefix() {
-            fields.push(dictionary);
+            push(dictionary, &mut fields);
             begin = parts;
         }
         for part in begin..self.width() {
