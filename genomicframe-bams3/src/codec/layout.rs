@@ -45,6 +45,17 @@ pub struct Layout<'a> {
     pub unmapped: &'a [bool],
 }
 
+/// Where the bases of reads of these lengths begin, one after the other.
+pub(crate) fn begins(lengths: &[u32]) -> Vec<usize> {
+    let mut next = 0;
+    let begin = |length: &u32| {
+        let begin = next;
+        next += *length as usize;
+        begin
+    };
+    lengths.iter().map(begin).collect()
+}
+
 /// An operation's part in laying bases out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -263,5 +274,13 @@ impl Finder<'_> {
             }
         };
         run.before + (position - run.start) as usize
+    }
+
+    /// How many covered positions precede this one; `None` unless it and the `len - 1` after it are covered.
+    pub(super) fn find_all(&mut self, contig: i32, position: i64, len: usize) -> Option<usize> {
+        let after = self.runs.partition_point(|r| (r.contig, r.start) <= (contig, position));
+        let run = self.runs.get(after.checked_sub(1)?)?;
+        let end = position.checked_add_unsigned(len as u64)?;
+        (run.contig == contig && end <= run.end).then(|| run.before + (position - run.start) as usize)
     }
 }

@@ -218,15 +218,19 @@ pub fn encode_values(kind: TagKind, values: &Values, packer: &mut Packer, out: &
 /// Most elements of all arrays of a row group.
 const MOST_ELEMENTS: usize = 1 << 28;
 
+/// `values`, if each is one of `kind`'s.
+pub(super) fn checked(kind: u8, values: Vec<i64>) -> Result<Vec<i64>> {
+    match values.iter().find(|v| !fits(kind, **v)) {
+        Some(bad) => Err(Error::corrupt(format!("{bad} is no value of type '{}'", char::from(kind)))),
+        None => Ok(values),
+    }
+}
+
 /// Reads `n` values.
 ///
 /// # Errors
 /// When the bytes are not what [`encode_values`] writes, or a number does not fit its type.
 pub fn decode_values(kind: TagKind, input: &mut Input<'_>, n: usize, unpacker: &mut Unpacker) -> Result<Values> {
-    let checked = |kind: u8, values: Vec<i64>| match values.iter().find(|v| !fits(kind, **v)) {
-        Some(bad) => Err(Error::corrupt(format!("{bad} is no value of type '{}'", char::from(kind)))),
-        None => Ok(values),
-    };
     match kind.of {
         b'A' => {
             let bytes = unpacker.get_exact(input, n)?;
