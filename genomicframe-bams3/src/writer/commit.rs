@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::destination::{Destination, Existing};
 use super::resume::Done;
+use crate::bloom;
 use crate::chunk::{DatasetId, VERSION};
 use crate::index::{ChunkEntry, GroupStats, encode};
 use crate::metadata::{ColumnTotals, HEADER, IndexPart, Layout, Metadata, ObjectRef, ROOT, Source, Tally, Totals, hex};
@@ -47,6 +48,14 @@ pub(super) async fn commit(
             column.bytes += u64::from(page.bytes);
         }
     }
+    let filters: Vec<Vec<u64>> = all.iter().flat_map(|d| d.filters.iter().cloned()).collect();
+    let mut qname_index = None;
+    if !filters.is_empty() {
+        let bytes = bloom::encode(&filters);
+        let object = ObjectRef::of(named("_index/qname.bloom", &bytes), &bytes);
+        to.put(&object.path, bytes).await?;
+        qname_index = Some(object);
+    }
     let entries: Vec<ChunkEntry> = all.into_iter().map(|d| d.entry).collect();
     let mut index = Vec::new();
     for part in parts(&entries) {
@@ -76,7 +85,7 @@ pub(super) async fn commit(
         header: header_ref,
         header_json: people_ref,
         index,
-        qname_index: None,
+        qname_index,
         columns: columns.into_values().collect(),
         totals,
     };

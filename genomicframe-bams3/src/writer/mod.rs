@@ -47,6 +47,8 @@ pub struct WriteOptions {
     pub cutting: Cutting,
     /// Encoding threads; 0: one per core.
     pub threads: usize,
+    /// Make filters of read names, which find the row groups that may have a name.
+    pub qname_index: bool,
     /// Go on where an interrupted conversion of the same input stopped.
     pub resume: bool,
     /// Replace the dataset that is there; or forget an interrupted conversion.
@@ -114,7 +116,8 @@ pub async fn write(
     let first = blocks()?;
     let layout = layout(options);
     let dataset = identify(&header_text, &source, &layout, first.as_ref());
-    let identity = Identity { dataset: dataset.to_string(), bytes: source.bytes, modified };
+    let identity =
+        Identity { dataset: dataset.to_string(), bytes: source.bytes, modified, by_name: options.qname_index };
     let done = begin(to, &identity, options).await?;
     let resumed_chunks = done.len() as u64;
 
@@ -125,7 +128,8 @@ pub async fn write(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = Arc::new(pool.map_err(|e| Error::io("encoding threads cannot be started").caused_by(e))?);
     let (sender, mut chunks) = mpsc::channel::<Result<Chunk>>(IN_FLIGHT);
-    let (level, cutting, known) = (options.level, options.cutting, Arc::clone(&contigs));
+    let (level, cutting, by_name) = (options.level, options.cutting, options.qname_index);
+    let known = Arc::clone(&contigs);
     let records = done.last().map_or(0, |d| d.records);
     let counted = Arc::clone(&progress);
     counted.records.store(records, Ordering::Relaxed);
@@ -140,7 +144,7 @@ pub async fn write(
             counted.records.store(chunk.records, Ordering::Relaxed);
             sender.blocking_send(Ok(chunk)).map_err(|_| Error::io("the conversion was stopped"))
         };
-        let encoder = Encoder::new(pool, level, known, cutting, dataset, resumed_chunks, records, send);
+        let encoder = Encoder::new(pool, level, known, cutting, by_name, dataset, resumed_chunks, records, send);
         if let Err(e) = encoder.run(next) {
             // When nobody listens any more there is nobody to tell.
             let _ = sender.blocking_send(Err(e));
