@@ -126,7 +126,7 @@ impl PageDecoder {
 
     fn action(&self, group: &GroupEntry) -> Action {
         let filter = Filter { regions: self.regions.as_deref(), conditions: &self.predicate.all };
-        filter.action(Known { stats: &group.stats, group: Some(group), contigs: &self.opened.contigs })
+        filter.action(Known { stats: &group.stats, group: Some(group), contigs: &self.opened.contigs, names: None })
     }
 
     /// Whether statistics leave it open if a group keeps any row, so that reading its filter columns first may save the

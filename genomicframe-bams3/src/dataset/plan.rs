@@ -12,8 +12,8 @@ use genomicframe_core::alignment::{self, Column, SeenTags};
 use genomicframe_core::genome::{Contigs, RegionSet, resolve_names};
 use genomicframe_core::io::{Location, ObjectIo, ObjectMeta};
 use genomicframe_core::scan::{
-    Condition, Dataset, Decoder, FormatId, Framing, IndexUse, ObjectId, OpenOptions, Partition, Precision, Pruning,
-    Pushdown, ScanPlan, ScanRequest, Segment, SpanColumns, Statistics, Test,
+    Condition, Dataset, Decoder, FormatId, Framing, IndexUse, ObjectId, OpenOptions, Partition, Precision, Predicate,
+    Pruning, Pushdown, ScanPlan, ScanRequest, Segment, SpanColumns, Statistics, Test,
 };
 use genomicframe_core::{Error, Result};
 
@@ -21,7 +21,7 @@ use super::Bams3;
 use super::decode::PageDecoder;
 use super::filter;
 use super::open::{Opened, meta_of, open_root};
-use super::prune::{Action, Filter, Known, tag_type};
+use super::prune::{self, Action, Filter, Known, tag_type};
 use crate::chunk::HEADER;
 use crate::column::ColumnId;
 use crate::group::decode::Part;
@@ -193,6 +193,13 @@ impl Dataset for Bams3Dataset {
         .boxed()
     }
 
+    fn load_filters<'a>(&'a self, io: &'a dyn ObjectIo, predicate: &'a Predicate) -> BoxFuture<'a, Result<()>> {
+        async move {
+            if predicate.all.iter().any(prune::asks_for_names) { self.opened.load_names(io).await } else { Ok(()) }
+        }
+        .boxed()
+    }
+
     fn needs_index(&self) -> bool {
         true
     }
@@ -215,12 +222,15 @@ impl Dataset for Bams3Dataset {
         let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
         let mut runs: Vec<Run> = Vec::new();
         let mut seen_groups = 0;
-        for part in self.opened.index(own.as_deref())? {
+        for (first_group, part) in self.opened.index(own.as_deref())? {
+            let mut number_of_group = first_group;
             for (number, chunk) in part.iter().enumerate() {
                 seen_groups += chunk.groups.len() as u64;
                 let mut is_read = false;
                 for (i, group) in chunk.groups.iter().enumerate() {
-                    let known = Known { stats: &group.stats, group: Some(group), contigs: &self.opened.contigs };
+                    let names = self.opened.names().map(|names| (names, number_of_group));
+                    number_of_group += 1;
+                    let known = Known { stats: &group.stats, group: Some(group), contigs: &self.opened.contigs, names };
                     let wanted = match filter.action(known) {
                         Action::Leave(reason) => {
                             *reasons.entry(reason).or_default() += 1;

@@ -4,6 +4,7 @@ use genomicframe_core::alignment::TagType;
 use genomicframe_core::genome::{Contigs, Interval, RegionSet};
 use genomicframe_core::scan::{Condition, Literal, Op};
 
+use crate::bloom::NameFilters;
 use crate::index::{GroupEntry, GroupStats, MAPQ_STEPS};
 
 /// What rows can come to under a condition.
@@ -42,6 +43,8 @@ pub(super) struct Known<'a> {
     pub(super) stats: &'a GroupStats,
     pub(super) group: Option<&'a GroupEntry>,
     pub(super) contigs: &'a Contigs,
+    /// Filters of read names, and the number of the row group among them.
+    pub(super) names: Option<(&'a NameFilters, u64)>,
 }
 
 /// The conditions of a scan, in the order they are tried, so that the first that excludes rows names the reason.
@@ -89,6 +92,15 @@ impl Filter<'_> {
             (false, [one]) => counted(one, known.stats).map_or(Action::Test, Action::Count),
             _ => Action::Test,
         }
+    }
+}
+
+/// Whether filters of read names can decide `condition`.
+pub(super) fn asks_for_names(condition: &Condition) -> bool {
+    match condition {
+        Condition::And(list) | Condition::Or(list) => list.iter().any(asks_for_names),
+        Condition::Compare(column, Op::Eq, _) | Condition::In(column, _) => column == "qname",
+        _ => false,
     }
 }
 
@@ -231,6 +243,10 @@ fn compare(column: &str, op: Op, value: &Literal, known: Known<'_>) -> Verdict {
     }
     match (column, value) {
         ("rname", Literal::Text(name)) => contig(op, name, known),
+        ("qname", Literal::Text(name)) if op == Op::Eq => match known.names {
+            Some((names, group)) if !names.may_have(group, name.as_bytes()) => Verdict::NONE.or_null(true),
+            _ => Verdict::UNKNOWN,
+        },
         ("tag_rg", Literal::Text(name)) if op == Op::Eq => match &s.read_groups {
             Some(groups) if groups.binary_search(name).is_err() => Verdict::NONE.or_null(true),
             _ => Verdict::UNKNOWN,
