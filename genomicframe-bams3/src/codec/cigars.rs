@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use genomicframe_core::{Error, Result};
 
 use super::ints;
+use super::links::FoldState;
 use super::stream::{Input, Packer, Unpacker, put_varint};
 
 /// Distinct CIGARs, and each row's.
@@ -55,7 +56,7 @@ impl Cigars {
 #[derive(Debug, Default)]
 pub struct CigarsBuilder {
     cigars: Cigars,
-    known: HashMap<Vec<u32>, u32>,
+    known: HashMap<Vec<u32>, u32, FoldState>,
     scratch: Vec<u32>,
 }
 
