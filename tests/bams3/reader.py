@@ -205,6 +205,7 @@ class Dataset:
         for line in self.header.decode("utf-8").splitlines():
             if line.startswith("@SQ\t"):
                 fields = dict(field.split(":", 1) for field in line.split("\t")[1:] if ":" in field)
+                need("SN" in fields, "an @SQ line without a name")
                 self.contigs.append(fields["SN"])
 
     @staticmethod
