@@ -1,4 +1,4 @@
-//! CIGARs (specification §7.5): a dictionary of the distinct ones, and which one each row has.
+//! CIGARs (specification §7.8): a dictionary of the distinct ones, and which one each row has.
 //!
 //! ```text
 //! distinct: varint │ ids: integers, one per row │ operations of each: integers │ a stream of op codes, a byte each (0 to 8 for

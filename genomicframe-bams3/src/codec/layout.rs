@@ -1,4 +1,4 @@
-//! Where reads lie on the reference, and which positions they cover (specification of bases).
+//! Where reads lie on the reference, and which positions they cover (specification §7.9).
 //!
 //! A read is *aligned* when it is mapped, has a contig and a start of at least 0, and its CIGAR has only the nine
 //! operations, does not end beyond 2^63 - 1, and covers exactly the bases that the read has, of which there is one at

@@ -1,4 +1,4 @@
-//! Which rows of a group have the same name, and what a read's mate in the group says of its fields (specification §7.3).
+//! Which rows of a group have the same name, and what a read's mate in the group says of its fields (specification §7.5).
 //!
 //! A row's link is the distance to the next row of the group with the same name, 0 if there is none. The mate of a paired
 //! row is the first row of its name that is neither secondary nor supplementary and is the other one of first and last

@@ -232,5 +232,9 @@ fn stats(c: &Columns) -> GroupStats {
         }
         _ => Some(Vec::new()),
     };
+    // Read groups are text; what other types say is not listed.
+    if c.tags.keys().any(|id| *id != READ_GROUP_TAG && id.as_tag().is_some_and(|kind| kind.key == *b"RG")) {
+        s.read_groups = None;
+    }
     s
 }

@@ -1,4 +1,4 @@
-//! Tags of a row group: a layout per row, and a column of values per tag and type (specification §7.9).
+//! Tags of a row group: a layout per row, and a column of values per tag and type (specification §7.13, §7.14).
 //!
 //! ```text
 //! layout page: layouts varint │ of each: tags varint, then 4 bytes per tag (two characters, type, subtype or 0) │

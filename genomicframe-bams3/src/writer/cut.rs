@@ -1,4 +1,4 @@
-//! Where row groups and chunks end: decided by the records alone, so that every run cuts alike.
+//! Where row groups and chunks end: decided by the records alone, so that every run cuts alike (specification §9.2).
 
 use std::ops::Range;
 use std::sync::Arc;

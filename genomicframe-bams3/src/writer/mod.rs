@@ -1,4 +1,4 @@
-//! Making a dataset: decode, check the order, cut, encode, store, commit.
+//! Making a dataset: decode, check the order, cut, encode, store, commit (specification §9).
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | `encode` | row groups on all cores, chunks in order |
 //! | `destination` | the object store or folder, and its conditional writes |
 //! | `resume` | what an interrupted conversion has done |
+//! | `header` | the header that is kept |
 //! | `commit` | header, index and root |
 //! | `gc` | what no root refers to |
 
@@ -14,6 +15,7 @@ pub mod cut;
 pub mod destination;
 mod encode;
 pub mod gc;
+mod header;
 mod resume;
 
 use std::sync::Arc;
@@ -113,6 +115,7 @@ pub async fn write(
         return Err(Error::invalid("a dataset is there already").in_object(to.name()).hint("--overwrite replaces it"));
     }
     let RecordInput { header_text, contigs, source, modified, mut blocks } = input;
+    let header_text = header::complete(header_text, &contigs);
     let first = blocks()?;
     let layout = layout(options);
     let dataset = identify(&header_text, &source, &layout, first.as_ref());
