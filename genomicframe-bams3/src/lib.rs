@@ -22,6 +22,8 @@ pub mod metadata;
 pub mod paths;
 pub mod sort;
 pub mod source;
+#[cfg(test)]
+mod testing;
 pub mod writer;
 
 pub use codec::level::{Level, Preset};

@@ -16,6 +16,8 @@ mod open;
 mod plan;
 mod prune;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -230,14 +230,10 @@ fn range(column: &str, s: &GroupStats) -> Option<(i64, i64, bool)> {
 fn compare(column: &str, op: Op, value: &Literal, known: Known<'_>) -> Verdict {
     let s = known.stats;
     if let (Some((least, most, can_be_null)), Literal::Int(n)) = (range(column, s), value) {
-        // Unplaced rows may still have a position of their own in odd files: `start_min` does not count them.
+        // Rows without a contig may still have a position of their own: `start_min` does not count them.
         if can_be_null {
             let verdict = between(op, least, most, *n);
-            return if s.rows == s.unplaced {
-                Verdict::UNKNOWN
-            } else {
-                Verdict { can_be_null: true, can_pass: true, ..verdict }
-            };
+            return if s.contig_last < 0 { Verdict::UNKNOWN } else { verdict.or_null(true) };
         }
         return between(op, least, most, *n);
     }
@@ -247,7 +243,7 @@ fn compare(column: &str, op: Op, value: &Literal, known: Known<'_>) -> Verdict {
             Some((names, group)) if !names.may_have(group, name.as_bytes()) => Verdict::NONE.or_null(true),
             _ => Verdict::UNKNOWN,
         },
-        ("tag_rg", Literal::Text(name)) if op == Op::Eq => match &s.read_groups {
+        ("tag_rg", Literal::Text(name)) if op == Op::Eq && lists_read_groups(known) => match &s.read_groups {
             Some(groups) if groups.binary_search(name).is_err() => Verdict::NONE.or_null(true),
             _ => Verdict::UNKNOWN,
         },
@@ -296,6 +292,15 @@ fn lacks_tag(column: &str, known: Known<'_>) -> bool {
     // Without its exact key (`tag_cm:lower`, `tag_CM`) a tag of either case counts.
     let key = key.split(':').next().unwrap_or(key);
     !group.pages.iter().filter_map(|p| p.column.as_tag()).any(|t| t.key.eq_ignore_ascii_case(key.as_bytes()))
+}
+
+/// Whether a group's read groups are all that its column `tag_rg` shows: text, and not of a tag `rg`.
+fn lists_read_groups(known: Known<'_>) -> bool {
+    known.group.is_some_and(|g| {
+        let tags = g.pages.iter().filter_map(|p| p.column.as_tag());
+        let mut named = tags.filter(|t| t.key.eq_ignore_ascii_case(b"RG"));
+        named.all(|t| (t.key, t.of) == (*b"RG", b'Z'))
+    })
 }
 
 fn is_null(column: &str, known: Known<'_>) -> Verdict {

@@ -227,8 +227,9 @@ fn stats(c: &Columns) -> GroupStats {
                     distinct.insert(value);
                 }
             }
-            (distinct.len() <= MOST_READ_GROUPS)
-                .then(|| distinct.iter().map(|v| String::from_utf8_lossy(v).into_owned()).collect())
+            // Sorted as text, as they are looked up: replaced bytes change the order.
+            let names = || distinct.iter().map(|v| String::from_utf8_lossy(v).into_owned()).collect::<BTreeSet<_>>();
+            (distinct.len() <= MOST_READ_GROUPS).then(|| names().into_iter().collect())
         }
         _ => Some(Vec::new()),
     };

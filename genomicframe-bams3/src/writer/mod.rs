@@ -17,7 +17,10 @@ mod encode;
 pub mod gc;
 mod header;
 mod resume;
+#[cfg(test)]
+mod tests;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -116,9 +119,14 @@ pub async fn write(
     }
     let RecordInput { header_text, contigs, source, modified, mut blocks } = input;
     let header_text = header::complete(header_text, &contigs);
-    let first = blocks()?;
+    // Where blocks end is the reader's own matter and decides nothing.
+    let mut first = VecDeque::new();
+    while first.iter().map(|r: &Records| r.bytes.len()).sum::<usize>() < SAMPLE {
+        let Some(records) = blocks()? else { break };
+        first.push_back(records);
+    }
     let layout = layout(options);
-    let dataset = identify(&header_text, &source, &layout, first.as_ref());
+    let dataset = identify(&header_text, &source, &layout, &first);
     let identity =
         Identity { dataset: dataset.to_string(), bytes: source.bytes, modified, by_name: options.qname_index };
     let done = begin(to, &identity, options).await?;
@@ -139,7 +147,7 @@ pub async fn write(
     // The thread ends when this future is dropped: its channel is closed then.
     let encoding = std::thread::Builder::new().name("bams3-encode".into()).spawn(move || {
         let mut first = first;
-        let next = || match first.take() {
+        let next = || match first.pop_front() {
             Some(records) => Ok(Some(records)),
             None => blocks(),
         };
@@ -236,12 +244,16 @@ fn layout(options: &WriteOptions) -> Layout {
 const SAMPLE: usize = 64 << 10;
 
 /// The same input and settings give the same id, so that a conversion can be repeated to the byte.
-fn identify(header: &str, source: &Source, layout: &Layout, first: Option<&Records>) -> DatasetId {
+fn identify(header: &str, source: &Source, layout: &Layout, first: &VecDeque<Records>) -> DatasetId {
     let mut hash = Sha256::new();
     hash.update(header.as_bytes());
     hash.update(format!("\0{:?}\0{layout:?}\0", source.bytes));
-    let sample = first.map_or(&[][..], |r| &r.bytes[..r.bytes.len().min(SAMPLE)]);
-    hash.update(sample);
+    let mut left = SAMPLE;
+    for records in first {
+        let sample = &records.bytes[..records.bytes.len().min(left)];
+        hash.update(sample);
+        left -= sample.len();
+    }
     let mut id = [0; 16];
     id.copy_from_slice(&hash.finalize()[..16]);
     DatasetId(id)
