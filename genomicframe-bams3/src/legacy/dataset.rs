@@ -192,7 +192,8 @@ impl Dataset for LegacyDataset {
     /// Exact where the manifest lists every object once and its sums agree.
     fn statistics(&self) -> Statistics {
         let metadata = &self.opened.metadata;
-        let sum = |of: fn(&super::LegacyChunk) -> u64| metadata.chunks.iter().try_fold(0u64, |n, c| n.checked_add(of(c)));
+        let sum =
+            |of: fn(&super::LegacyChunk) -> u64| metadata.chunks.iter().try_fold(0u64, |n, c| n.checked_add(of(c)));
         let (Some(rows), Some(bytes)) = (sum(|c| c.rows), sum(|c| c.bytes)) else { return Statistics::default() };
         if self.opened.lacks_sizes() || metadata.totals.reads.is_some_and(|n| n != rows) {
             let (rows, bytes) = (Precision::Inexact(rows), Precision::Inexact(bytes));
