@@ -40,7 +40,7 @@ pub struct LegacySource {
 
 enum State {
     New,
-    Running { chunks: Chunks, aside: Option<Aside> },
+    Running { chunks: Chunks, aside: Option<Box<Aside>> },
     Ended,
 }
 
@@ -74,7 +74,7 @@ impl LegacySource {
         &self.warnings
     }
 
-    fn start(&mut self) -> Result<(Chunks, Option<Aside>)> {
+    fn start(&mut self) -> Result<(Chunks, Option<Box<Aside>>)> {
         let chunks = &self.opened.metadata.chunks;
         // The Python program's unmapped reads may name a contig and then come first on it.
         let apart = self.opened.metadata.flavour == Flavour::PythonJson;
@@ -91,7 +91,7 @@ impl LegacySource {
                 while let Some(records) = chunks.next(&mut self.warnings)? {
                     sorter.push(records)?;
                 }
-                Some(Aside { sorted: sorter.finish()?, held: Cursor::default() })
+                Some(Box::new(Aside { sorted: sorter.finish()?, held: Cursor::default() }))
             }
         };
         Ok((self.read(order)?, aside))
@@ -107,7 +107,7 @@ impl LegacySource {
         Ok(Chunks { decoded, held: Cursor::default(), ended: false })
     }
 
-    fn fill(&mut self, chunks: &mut Chunks, aside: &mut Option<Aside>) -> Result<Option<Records>> {
+    fn fill(&mut self, chunks: &mut Chunks, aside: &mut Option<Box<Aside>>) -> Result<Option<Records>> {
         let mut out = Records { first: self.seen, ..Records::default() };
         loop {
             chunks.fill(&mut self.warnings)?;
