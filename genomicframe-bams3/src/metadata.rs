@@ -155,32 +155,22 @@ pub struct Tally {
     /// Bases of all rows.
     pub bases: u64,
     /// Rows per contig number; -1 for none.
-    #[serde(with = "by_number")]
+    #[serde(deserialize_with = "by_number")]
     pub contigs: BTreeMap<i32, u64>,
     /// Rows per SAM flag.
-    #[serde(with = "by_number")]
+    #[serde(deserialize_with = "by_number")]
     pub flags: BTreeMap<u16, u64>,
 }
 
-/// Maps whose keys are numbers. JSON has only text for keys, and a flattened struct is given it as such.
-mod by_number {
-    use std::collections::BTreeMap;
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<K: Display, S: Serializer>(map: &BTreeMap<K, u64>, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(map.iter().map(|(key, n)| (key.to_string(), n)))
-    }
-
-    pub(super) fn deserialize<'de, K: FromStr<Err: Display> + Ord, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<BTreeMap<K, u64>, D::Error> {
-        let map = BTreeMap::<String, u64>::deserialize(from)?;
-        map.into_iter().map(|(key, n)| key.parse().map(|key| (key, n)).map_err(D::Error::custom)).collect()
-    }
+/// JSON's keys are texts, and those of a flattened member stay texts: numbers are made of them here.
+fn by_number<'de, K, D>(from: D) -> std::result::Result<BTreeMap<K, u64>, D::Error>
+where
+    K: Ord + std::str::FromStr,
+    D: serde::Deserializer<'de>,
+{
+    let texts = BTreeMap::<String, u64>::deserialize(from)?;
+    let number = |text: String| text.parse().map_err(|_| serde::de::Error::custom(format!("{text} is no number")));
+    texts.into_iter().map(|(key, rows)| Ok((number(key)?, rows))).collect()
 }
 
 impl Tally {
@@ -302,7 +292,7 @@ mod tests {
             columns: Vec::new(),
             totals: Totals {
                 stats: Some(GroupStats::new(0)),
-                tally: Tally { bases: 5, contigs: [(-1, 2), (10, 3)].into(), flags: [(4, 2), (99, 3)].into() },
+                tally: Tally { bases: 9, contigs: [(-1, 3), (7, 2)].into(), flags: [(4, 3), (1040, 2)].into() },
                 ..Totals::default()
             },
         }

@@ -8,6 +8,8 @@
 //! | `decode` | pages to batches, in one or two steps |
 //! | `filter` | conditions tested on a group's rows |
 //! | `arrays`, `tags` | columns of a group as Arrow arrays |
+//!
+//! Datasets of versions 0.1 and 0.2 are [`crate::legacy`]'s.
 
 mod arrays;
 mod decode;
@@ -29,8 +31,11 @@ use genomicframe_core::alignment;
 use genomicframe_core::io::{Location, ObjectIo};
 use genomicframe_core::scan::{Dataset, Format, FormatId, OpenOptions};
 
+pub(crate) use open::meta_of;
 pub use open::{Opened, open_root};
 pub use plan::Bams3Dataset;
+
+use crate::legacy::{self, LegacyDataset};
 
 /// The BAMS3 format.
 #[derive(Debug)]
@@ -65,7 +70,14 @@ impl Format for Bams3 {
         io: &'a dyn ObjectIo,
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>> {
-        async move { Ok(Arc::new(Bams3Dataset::open(at, io, options).await?) as Arc<dyn Dataset>) }.boxed()
+        async move {
+            let root = open_root(at, io).await?;
+            Ok(match legacy::is_legacy(&root) {
+                true => Arc::new(LegacyDataset::open(at, &root, io, options).await?) as Arc<dyn Dataset>,
+                false => Arc::new(Bams3Dataset::open(at, &root, io, options).await?),
+            })
+        }
+        .boxed()
     }
 
     fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {

@@ -20,7 +20,7 @@ use genomicframe_core::{Error, Result};
 use super::Bams3;
 use super::decode::PageDecoder;
 use super::filter;
-use super::open::{Opened, meta_of, open_root};
+use super::open::{Opened, meta_of};
 use super::prune::{self, Action, Filter, Known, tag_type};
 use crate::chunk::HEADER;
 use crate::column::ColumnId;
@@ -42,9 +42,8 @@ const GAP: u64 = 32 << 10;
 const MOST_OF_A_REQUEST: u64 = 16 << 20;
 
 impl Bams3Dataset {
-    pub(super) async fn open(at: &Location, io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
-        let root = open_root(at, io).await?;
-        let opened = Opened::open(at, &root, io, &options.limits).await?;
+    pub(super) async fn open(at: &Location, root: &[u8], io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
+        let opened = Opened::open(at, root, io, &options.limits).await?;
         let mut seen = SeenTags::default();
         for column in &opened.metadata.columns {
             if let Some(kind) = ColumnId(column.id).as_tag() {
