@@ -1,9 +1,11 @@
 //! The root of a dataset, `_metadata.json`: written last, it is the commit (specification §2).
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use genomicframe_core::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::chunk::{DatasetId, VERSION, sha256};
 use crate::index::GroupStats;
@@ -155,9 +157,20 @@ pub struct Tally {
     /// Bases of all rows.
     pub bases: u64,
     /// Rows per contig number; -1 for none.
+    #[serde(deserialize_with = "numbered")]
     pub contigs: BTreeMap<i32, u64>,
     /// Rows per SAM flag.
+    #[serde(deserialize_with = "numbered")]
     pub flags: BTreeMap<u16, u64>,
+}
+
+/// JSON's keys are text, and serde takes them for numbers only outside of flattened structs.
+fn numbered<'de, D: Deserializer<'de>, N: FromStr + Ord>(from: D) -> Result<BTreeMap<N, u64>, D::Error> {
+    let number = |(key, rows): (String, u64)| {
+        let wrong = || D::Error::custom(format!("{key} is no number that fits here"));
+        key.parse().map(|key| (key, rows)).map_err(|_| wrong())
+    };
+    BTreeMap::<String, u64>::deserialize(from)?.into_iter().map(number).collect()
 }
 
 impl Tally {
@@ -277,7 +290,11 @@ mod tests {
             index: vec![IndexPart { object, chunks: 1, groups: 1, stats: GroupStats::new(1) }],
             qname_index: None,
             columns: Vec::new(),
-            totals: Totals { stats: Some(GroupStats::new(0)), ..Totals::default() },
+            totals: Totals {
+                stats: Some(GroupStats::new(0)),
+                tally: Tally { bases: 5, contigs: [(-1, 2), (3, 4)].into(), flags: [(99, 1)].into() },
+                ..Totals::default()
+            },
         }
     }
 
