@@ -135,13 +135,7 @@ impl<F: FnMut(Chunk) -> Result<()>> Encoder<F> {
 
 fn encode_group(input: GroupInput, level: Level, contigs: usize) -> Result<Encoded> {
     let columns = Columns::of(input.records(), contigs)?;
-    let mut tally = Tally { bases: columns.lengths.iter().map(|n| u64::from(*n)).sum(), ..Tally::default() };
-    for contig in &columns.contigs {
-        *tally.contigs.entry(*contig).or_default() += 1;
-    }
-    for flag in &columns.flags {
-        *tally.flags.entry(*flag).or_default() += 1;
-    }
+    let tally = columns.tally();
     let group = encode(&columns, &mut Packer::new(level)?)?;
     Ok(Encoded { group, tally, ends_chunk: input.ends_chunk, ends_contig: input.ends_contig })
 }

@@ -15,6 +15,8 @@ pub mod destination;
 mod encode;
 pub mod gc;
 mod resume;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -73,14 +75,14 @@ impl std::fmt::Debug for RecordInput {
     }
 }
 
-/// Counts that grow while a dataset is written.
+/// Counts that grow while a dataset is written, exported or validated.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Records encoded.
+    /// Records done.
     pub records: AtomicU64,
-    /// Chunks stored.
+    /// Chunks stored, or read.
     pub chunks: AtomicU64,
-    /// Bytes stored.
+    /// Their bytes.
     pub bytes: AtomicU64,
 }
 
@@ -107,14 +109,26 @@ pub async fn write(
     progress: Arc<Progress>,
 ) -> Result<Written> {
     let old = to.get(ROOT).await?;
-    if old.is_some() && !options.overwrite {
-        return Err(Error::invalid("a dataset is there already").in_object(to.name()).hint("--overwrite replaces it"));
+    let is_there = || Error::invalid("a dataset is there already").in_object(to.name()).hint("--overwrite replaces it");
+    if old.is_some() && !options.overwrite && !options.resume {
+        return Err(is_there());
     }
     let RecordInput { header_text, contigs, source, modified, mut blocks } = input;
     let first = blocks()?;
     let layout = layout(options);
     let dataset = identify(&header_text, &source, &layout, first.as_ref());
     let identity = Identity { dataset: dataset.to_string(), bytes: source.bytes, modified };
+    if let Some(old) = old.as_ref().filter(|_| !options.overwrite) {
+        // Killed between its commit and the end: only what stood for the work is left to be removed.
+        let metadata = Metadata::parse(&old.bytes).map_err(|e| e.in_object(to.name()))?;
+        if metadata.dataset != identity.dataset || resume::interrupted(to).await?.as_ref() != Some(&identity) {
+            return Err(is_there());
+        }
+        resume::clear(to).await?;
+        to.tidy();
+        let resumed_chunks = metadata.totals.chunks;
+        return Ok(Written { metadata, resumed_chunks });
+    }
     let done = begin(to, &identity, options).await?;
     let resumed_chunks = done.len() as u64;
 
