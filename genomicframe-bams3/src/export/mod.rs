@@ -147,9 +147,9 @@ async fn jobs(mut fetched: Fetched, io: &dyn ObjectIo) -> Result<Vec<Job<Result<
     let meta = meta_of(&fetched.opened.at, &entry.path, entry.bytes);
     let here = |e: Error| e.in_object(&meta.location);
     let ranges = if fetched.wanted.groups.len() == entry.groups.len() {
-        vec![0..entry.bytes]
+        std::iter::once(0..entry.bytes).collect()
     } else {
-        let mut ranges = vec![0..HEADER as u64];
+        let mut ranges: Vec<_> = std::iter::once(0..HEADER as u64).collect();
         for (group, _) in &fetched.wanted.groups {
             ranges.extend(ranges_of(entry, *group..group + 1, &fetched.parts));
         }

@@ -155,7 +155,8 @@ fn lie(store: &InMemory, change: impl FnOnce(&mut Metadata, &mut Vec<ChunkEntry>
 #[test]
 fn statistics_that_lie_consistently_are_found() {
     let all = records(8, 200);
-    let cases: Vec<(&str, fn(&mut GroupStats))> = vec![
+    type Change = fn(&mut GroupStats);
+    let cases: Vec<(&str, Change)> = vec![
         ("contig_first", |s| s.contig_first += 1),
         ("contig_last", |s| s.contig_last += 1),
         ("start_first", |s| s.start_first += 1),
