@@ -8,6 +8,7 @@
 //! | [`codec`] | the encodings of pages, each with `encode` and `decode` side by side |
 //! | [`source`], [`sort`], [`writer`] | records in, put in order, datasets out |
 //! | [`dataset`] | the format as scans see it: pruning, planning, decoding |
+//! | [`export`], [`validate`] | datasets back to BAM; everything a dataset says, checked |
 //! | [`legacy`] | versions 0.1 and 0.2, read only |
 
 pub mod bloom;
@@ -15,6 +16,7 @@ pub mod chunk;
 pub mod codec;
 pub mod column;
 pub mod dataset;
+pub mod export;
 pub mod group;
 pub mod index;
 pub mod legacy;
@@ -22,8 +24,10 @@ pub mod metadata;
 pub mod paths;
 pub mod sort;
 pub mod source;
+mod stages;
 #[cfg(test)]
 mod testing;
+pub mod validate;
 pub mod writer;
 
 pub use codec::level::{Level, Preset};

@@ -17,6 +17,7 @@ use genomicframe_core::{Error, Offset, Result};
 
 use super::arrays;
 use super::filter;
+use super::held::Held;
 use super::open::Opened;
 use super::plan::{Wanted, coalesce, more_of, pages_of, part_of, ranges_of};
 use super::prune::{Action, Filter, Known};
@@ -51,7 +52,7 @@ struct Run {
     object: ObjectId,
     groups: Range<usize>,
     /// Stored bytes at hand, by where they lie.
-    bytes: Vec<(u64, Bytes)>,
+    bytes: Held,
     state: State,
 }
 
@@ -67,19 +68,6 @@ enum State {
 impl Run {
     fn entry(&self) -> &ChunkEntry {
         &self.part[self.chunk]
-    }
-
-    fn find(&self, range: &Range<u64>) -> Result<Bytes> {
-        if range.is_empty() {
-            return Ok(Bytes::new());
-        }
-        let at = self.bytes.partition_point(|(start, _)| *start <= range.start);
-        let held = at.checked_sub(1).and_then(|i| self.bytes.get(i)).and_then(|(start, bytes)| {
-            let begin = usize::try_from(range.start - start).ok()?;
-            let end = usize::try_from(range.end - start).ok()?;
-            (end <= bytes.len()).then(|| bytes.slice(begin..end))
-        });
-        held.ok_or_else(|| Error::invalid("a page that was not read").at(Offset::Byte(range.start)))
     }
 }
 
@@ -151,7 +139,7 @@ impl PageDecoder {
     /// Tests the filter columns; asks for the others of the groups that keep rows.
     fn narrow(&mut self, mut run: Run) -> Result<Option<Step>> {
         let mut kept = VecDeque::new();
-        let held: Vec<_> = run.bytes.iter().map(|(start, bytes)| *start..*start + bytes.len() as u64).collect();
+        let held: Vec<_> = run.bytes.ranges().collect();
         let mut ranges = Vec::new();
         for number in run.groups.clone() {
             let passing = self.test_group(&run, number)?;
@@ -175,7 +163,7 @@ impl PageDecoder {
         let mut reader = GroupReader::new(group, &mut self.unpacker);
         for column in pages_of(group, &self.wanted.tested) {
             let Some(page) = group.page(column) else { continue };
-            reader.put(page, run.find(&page.range())?)?;
+            reader.put(page, run.bytes.find(&page.range())?)?;
         }
         let (contigs, parts) = (&self.opened.contigs, &self.wanted.tested);
         filter::passing(&mut reader, contigs, parts, &self.tags, self.span.as_mut(), &self.test)
@@ -197,7 +185,7 @@ impl PageDecoder {
         let mut reader = GroupReader::new(group, &mut self.unpacker);
         for column in pages_of(group, &self.wanted.payload) {
             let Some(page) = group.page(column) else { continue };
-            reader.put(page, run.find(&page.range())?)?;
+            reader.put(page, run.bytes.find(&page.range())?)?;
         }
         let mut arrays = Vec::with_capacity(self.columns.len());
         for (column, field) in self.columns.iter().zip(self.schema.fields()) {
@@ -255,7 +243,7 @@ impl Decoder for PageDecoder {
                 if groups.end > part[at].groups.len() {
                     return Err(Error::invalid(format!("chunk {chunk} has no row group {}", groups.end - 1)));
                 }
-                let (object, bytes, state) = (segment.object, Vec::new(), State::New);
+                let (object, bytes, state) = (segment.object, Held::default(), State::New);
                 self.run = Some(Run { part, chunk: at, object, groups, bytes, state });
                 Ok(())
             }
@@ -270,8 +258,7 @@ impl Decoder for PageDecoder {
         if at == 0 && bytes.len() >= HEADER {
             ChunkHeader::read(&bytes)?.check(self.opened.id, run.entry())?;
         }
-        let place = run.bytes.partition_point(|(start, _)| *start <= at);
-        run.bytes.insert(place, (at, bytes));
+        run.bytes.put(at, bytes);
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 //! | `plan` | the dataset: requests to pages |
 //! | `decode` | pages to batches, in one or two steps |
 //! | `filter` | conditions tested on a group's rows |
+//! | `held` | stored bytes at hand |
 //! | `arrays`, `tags` | columns of a group as Arrow arrays |
 //!
 //! Datasets of versions 0.1 and 0.2 are [`crate::legacy`]'s.
@@ -14,9 +15,10 @@
 mod arrays;
 mod decode;
 mod filter;
-mod open;
-mod plan;
-mod prune;
+pub(crate) mod held;
+pub(crate) mod open;
+pub(crate) mod plan;
+pub(crate) mod prune;
 mod tags;
 #[cfg(test)]
 mod tests;

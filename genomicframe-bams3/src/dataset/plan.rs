@@ -88,7 +88,7 @@ pub(super) fn part_of(column: Column) -> Part {
 }
 
 /// Byte ranges of a chunk, in order, near ones joined, but not over what is `held` already.
-pub(super) fn coalesce(mut ranges: Vec<Range<u64>>, held: &[Range<u64>]) -> Vec<Range<u64>> {
+pub(crate) fn coalesce(mut ranges: Vec<Range<u64>>, held: &[Range<u64>]) -> Vec<Range<u64>> {
     let is_free = |gap: Range<u64>| !held.iter().any(|h| h.start < gap.end && gap.start < h.end);
     ranges.sort_by_key(|r| r.start);
     let mut joined: Vec<Range<u64>> = Vec::new();
@@ -108,7 +108,7 @@ pub(super) fn coalesce(mut ranges: Vec<Range<u64>>, held: &[Range<u64>]) -> Vec<
 }
 
 /// The ranges of what `parts` are made from, in `groups` of `chunk`, and of its header if the first group is among them.
-pub(super) fn ranges_of(chunk: &ChunkEntry, groups: Range<usize>, parts: &BTreeSet<Part>) -> Vec<Range<u64>> {
+pub(crate) fn ranges_of(chunk: &ChunkEntry, groups: Range<usize>, parts: &BTreeSet<Part>) -> Vec<Range<u64>> {
     let mut ranges = Vec::new();
     for group in &chunk.groups[groups.clone()] {
         ranges.extend(pages_of(group, parts).filter_map(|c| group.page(c)).map(|p| p.range()));
@@ -172,7 +172,7 @@ fn is_selective(condition: &Condition) -> bool {
 }
 
 /// The columns of what `parts` are made from.
-pub(super) fn pages_of(group: &GroupEntry, parts: &BTreeSet<Part>) -> impl Iterator<Item = ColumnId> + use<> {
+pub(crate) fn pages_of(group: &GroupEntry, parts: &BTreeSet<Part>) -> impl Iterator<Item = ColumnId> + use<> {
     let mut columns = BTreeSet::new();
     parts.iter().for_each(|p| p.columns(group, &mut columns));
     columns.into_iter()

@@ -9,11 +9,11 @@ use crate::index::{GroupEntry, GroupStats, MAPQ_STEPS};
 
 /// What rows can come to under a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     /// Some row may satisfy it.
-    pub(super) can_pass: bool,
+    pub(crate) can_pass: bool,
     /// Some row may not.
-    pub(super) can_fail: bool,
+    pub(crate) can_fail: bool,
     /// Some row may come to null, which counts as not satisfying and does not change under NOT.
     can_be_null: bool,
 }
@@ -32,31 +32,31 @@ impl Verdict {
     }
 
     /// Whether every row satisfies it.
-    pub(super) fn is_all(self) -> bool {
+    pub(crate) fn is_all(self) -> bool {
         !self.can_fail && !self.can_be_null
     }
 }
 
 /// Statistics of rows and, of a row group, which pages it has.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known<'a> {
-    pub(super) stats: &'a GroupStats,
-    pub(super) group: Option<&'a GroupEntry>,
-    pub(super) contigs: &'a Contigs,
+pub(crate) struct Known<'a> {
+    pub(crate) stats: &'a GroupStats,
+    pub(crate) group: Option<&'a GroupEntry>,
+    pub(crate) contigs: &'a Contigs,
     /// Filters of read names, and the number of the row group among them.
-    pub(super) names: Option<(&'a NameFilters, u64)>,
+    pub(crate) names: Option<(&'a NameFilters, u64)>,
 }
 
 /// The conditions of a scan, in the order they are tried, so that the first that excludes rows names the reason.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Filter<'a> {
-    pub(super) regions: Option<&'a RegionSet>,
-    pub(super) conditions: &'a [Condition],
+pub(crate) struct Filter<'a> {
+    pub(crate) regions: Option<&'a RegionSet>,
+    pub(crate) conditions: &'a [Condition],
 }
 
 /// What is to be done with rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     /// None passes, for this reason.
     Leave(String),
     /// All pass.
@@ -68,7 +68,7 @@ pub(super) enum Action {
 }
 
 impl Filter<'_> {
-    pub(super) fn action(&self, known: Known<'_>) -> Action {
+    pub(crate) fn action(&self, known: Known<'_>) -> Action {
         let mut open: Vec<&Condition> = Vec::new();
         let mut is_open = false;
         if let Some(regions) = self.regions {
@@ -145,7 +145,7 @@ fn counted(condition: &Condition, stats: &GroupStats) -> Option<u64> {
     Some(if reaching { rows } else { stats.rows.checked_sub(rows)? })
 }
 
-pub(super) fn overlap(regions: &RegionSet, known: Known<'_>) -> Verdict {
+pub(crate) fn overlap(regions: &RegionSet, known: Known<'_>) -> Verdict {
     let s = known.stats;
     // Rows without a contig are counted with those that have one but no start.
     let placed = s.rows > s.unplaced;
@@ -319,7 +319,7 @@ fn is_null(column: &str, known: Known<'_>) -> Verdict {
 }
 
 /// Types that a tag's values can have, as columns.
-pub(super) fn tag_type(of: u8, sub: u8) -> TagType {
+pub(crate) fn tag_type(of: u8, sub: u8) -> TagType {
     match (of, sub) {
         (b'f', _) => TagType::Float,
         (b'A' | b'Z' | b'H', _) => TagType::Text,

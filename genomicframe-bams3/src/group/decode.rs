@@ -52,6 +52,22 @@ pub enum Part {
 }
 
 impl Part {
+    /// All that a record is made from.
+    pub const RECORD: [Self; 12] = [
+        Self::Contig,
+        Self::Start,
+        Self::End,
+        Self::Flag,
+        Self::Mapq,
+        Self::Name,
+        Self::Cigar,
+        Self::Mate,
+        Self::Tlen,
+        Self::Bases,
+        Self::Quality,
+        Self::Tags,
+    ];
+
     /// The columns of `group` that it is made from.
     pub fn columns(self, group: &GroupEntry, out: &mut BTreeSet<ColumnId>) {
         use ColumnId as C;

@@ -210,7 +210,8 @@ impl Pages<'_> {
 /// Most read groups that are listed of a row group.
 const MOST_READ_GROUPS: usize = 32;
 
-fn stats(c: &Columns) -> GroupStats {
+/// What is known of all rows of `c`.
+pub(crate) fn stats(c: &Columns) -> GroupStats {
     let mut s = GroupStats::new(c.rows() as u32);
     s.contig_first = c.contigs.first().copied().unwrap_or(-1);
     s.contig_last = c.contigs.last().copied().unwrap_or(-1);

@@ -156,13 +156,7 @@ impl<F: FnMut(Chunk) -> Result<()>> Encoder<F> {
 
 fn encode_group(input: &GroupInput, level: Level, contigs: usize, by_name: bool) -> Result<Encoded> {
     let columns = Columns::of(input.records(), contigs)?;
-    let mut tally = Tally { bases: columns.lengths.iter().map(|n| u64::from(*n)).sum(), ..Tally::default() };
-    for contig in &columns.contigs {
-        *tally.contigs.entry(*contig).or_default() += 1;
-    }
-    for flag in &columns.flags {
-        *tally.flags.entry(*flag).or_default() += 1;
-    }
+    let tally = columns.tally();
     let group = encode(&columns, &mut Packer::new(level)?)?;
     let filter = by_name.then(|| filter_of(columns.names.iter()));
     Ok(Encoded { group, tally, filter, ends_chunk: input.ends_chunk, ends_contig: input.ends_contig })

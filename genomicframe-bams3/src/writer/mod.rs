@@ -80,14 +80,14 @@ impl std::fmt::Debug for RecordInput {
     }
 }
 
-/// Counts that grow while a dataset is written.
+/// Counts that grow while a dataset is written, exported or validated.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Records encoded.
+    /// Records done.
     pub records: AtomicU64,
-    /// Chunks stored.
+    /// Chunks stored, or read.
     pub chunks: AtomicU64,
-    /// Bytes stored.
+    /// Their bytes.
     pub bytes: AtomicU64,
 }
 
@@ -114,8 +114,9 @@ pub async fn write(
     progress: Arc<Progress>,
 ) -> Result<Written> {
     let old = to.get(ROOT).await?;
-    if old.is_some() && !options.overwrite {
-        return Err(Error::invalid("a dataset is there already").in_object(to.name()).hint("--overwrite replaces it"));
+    let is_there = || Error::invalid("a dataset is there already").in_object(to.name()).hint("--overwrite replaces it");
+    if old.is_some() && !options.overwrite && !options.resume {
+        return Err(is_there());
     }
     let RecordInput { header_text, contigs, source, modified, mut blocks } = input;
     let header_text = header::complete(header_text, &contigs);
@@ -129,6 +130,17 @@ pub async fn write(
     let dataset = identify(&header_text, &source, &layout, &first);
     let identity =
         Identity { dataset: dataset.to_string(), bytes: source.bytes, modified, by_name: options.qname_index };
+    if let Some(old) = old.as_ref().filter(|_| !options.overwrite) {
+        // Killed between its commit and the end: only what stood for the work is left to be removed.
+        let metadata = Metadata::parse(&old.bytes).map_err(|e| e.in_object(to.name()))?;
+        if metadata.dataset != identity.dataset || resume::interrupted(to).await?.as_ref() != Some(&identity) {
+            return Err(is_there());
+        }
+        resume::clear(to).await?;
+        to.tidy();
+        let resumed_chunks = metadata.totals.chunks;
+        return Ok(Written { metadata, resumed_chunks });
+    }
     let done = begin(to, &identity, options).await?;
     let resumed_chunks = done.len() as u64;
 

@@ -107,7 +107,8 @@ impl Driver {
                     while let Some((id, start, bytes)) = reads.try_next().await? {
                         self.metrics.requests.fetch_add(1, Ordering::Relaxed);
                         self.metrics.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                        self.decoder.push(id, Offset::Byte(start), bytes)?;
+                        let place = self.objects.get(id.0 as usize).map_or(&object.location, |o| &o.location);
+                        self.decoder.push(id, Offset::Byte(start), bytes).map_err(|e| e.in_object(place))?;
                     }
                     drop(reads);
                     self.current = Some((segment, state));

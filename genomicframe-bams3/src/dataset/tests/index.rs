@@ -6,7 +6,7 @@ use genomicframe_core::scan::{Dataset, Format, OpenOptions, ScanRequest};
 
 use crate::Bams3;
 use crate::column::{ColumnId, TagKind};
-use crate::dataset::Bams3Dataset;
+use crate::dataset::{Bams3Dataset, open_root};
 use crate::index::{ChunkEntry, GroupEntry, GroupStats, PageEntry, encode};
 use crate::metadata::{HEADER, IndexPart, Layout, Metadata, ObjectRef, ROOT, Source, Totals};
 use crate::testing::{Shelf, header_text, regions};
@@ -91,7 +91,8 @@ fn huge(at: &Location) -> Shelf {
 fn a_region_of_100_000_chunks_needs_little() {
     let at = Location::parse("memory:///huge.bams3").unwrap();
     let shelf = huge(&at);
-    let dataset = block_on(Bams3Dataset::open(&at, &shelf, &OpenOptions::default())).unwrap();
+    let root = block_on(open_root(&at, &shelf)).unwrap();
+    let dataset = block_on(Bams3Dataset::open(&at, &root, &shelf, &OpenOptions::default())).unwrap();
     let middle = CHUNKS as i64 / 2 * EACH;
     let mut request = ScanRequest::all(vec![0]);
     request.regions = Some(regions(&[("chr1", middle + 3000, middle + 3000)]));
