@@ -7,6 +7,7 @@
 //! | [`codec`] | the encodings of pages, each with `encode` and `decode` side by side |
 //! | [`source`], [`sort`], [`writer`] | records in, put in order, datasets out |
 //! | [`dataset`] | the format as scans see it: pruning, planning, decoding |
+//! | [`summary`] | what a dataset says of itself |
 //! | [`legacy`] | versions 0.1 and 0.2, read only |
 
 pub mod chunk;
@@ -20,6 +21,7 @@ pub mod metadata;
 pub mod paths;
 pub mod sort;
 pub mod source;
+pub mod summary;
 pub mod writer;
 
 pub use codec::level::{Level, Preset};

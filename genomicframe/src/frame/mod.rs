@@ -25,6 +25,7 @@ use datafusion::dataframe::DataFrame;
 use crate::context::GenomicContext;
 use crate::error::Result;
 
+pub(crate) use scan::global;
 pub use collect::ArrowStream;
 pub use group::GroupBy;
 pub use verbs::Regions;
