@@ -155,9 +155,22 @@ pub struct Tally {
     /// Bases of all rows.
     pub bases: u64,
     /// Rows per contig number; -1 for none.
+    #[serde(deserialize_with = "by_number")]
     pub contigs: BTreeMap<i32, u64>,
     /// Rows per SAM flag.
+    #[serde(deserialize_with = "by_number")]
     pub flags: BTreeMap<u16, u64>,
+}
+
+/// JSON's keys are texts, and those of a flattened member stay texts: numbers are made of them here.
+fn by_number<'de, K, D>(from: D) -> std::result::Result<BTreeMap<K, u64>, D::Error>
+where
+    K: Ord + std::str::FromStr,
+    D: serde::Deserializer<'de>,
+{
+    let texts = BTreeMap::<String, u64>::deserialize(from)?;
+    let number = |text: String| text.parse().map_err(|_| serde::de::Error::custom(format!("{text} is no number")));
+    texts.into_iter().map(|(key, rows)| Ok((number(key)?, rows))).collect()
 }
 
 impl Tally {
@@ -277,7 +290,11 @@ mod tests {
             index: vec![IndexPart { object, chunks: 1, groups: 1, stats: GroupStats::new(1) }],
             qname_index: None,
             columns: Vec::new(),
-            totals: Totals { stats: Some(GroupStats::new(0)), ..Totals::default() },
+            totals: Totals {
+                stats: Some(GroupStats::new(0)),
+                tally: Tally { bases: 9, contigs: [(-1, 3), (7, 2)].into(), flags: [(4, 3), (1040, 2)].into() },
+                ..Totals::default()
+            },
         }
     }
 

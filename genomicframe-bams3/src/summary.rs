@@ -196,9 +196,8 @@ impl fmt::Display for Stats {
 pub fn chunk_table<'a>(dataset: &Opened, chunks: impl Iterator<Item = &'a ChunkEntry>) -> Result<RecordBatch> {
     let name = |id: i32| usize::try_from(id).ok().and_then(|id| dataset.contigs.name(id)).unwrap_or("*");
     let all: Vec<_> = chunks.map(|c| (c, c.stats())).collect();
-    let numbers = |of: &dyn Fn(&ChunkEntry) -> u64| {
-        Arc::new(all.iter().map(|(c, _)| of(c)).collect::<UInt64Array>()) as ArrayRef
-    };
+    let numbers =
+        |of: &dyn Fn(&ChunkEntry) -> u64| Arc::new(all.iter().map(|(c, _)| of(c)).collect::<UInt64Array>()) as ArrayRef;
     let contigs = all.iter().map(|(_, s)| match (name(s.contig_first), name(s.contig_last)) {
         (first, last) if first == last => Some(first.to_owned()),
         (first, last) => Some(format!("{first}…{last}")),

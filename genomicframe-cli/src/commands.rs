@@ -61,8 +61,7 @@ pub(crate) async fn print(session: &Session, sql: &str, output: Output) -> Resul
     let mut options = output.options;
     if output.format == OutputFormat::Native {
         let native = Native::of(&frame)?;
-        if let Some(promised) = Some(output.promised).filter(|p| !p.is_empty() && !p.contains(&native.format().0))
-        {
+        if let Some(promised) = Some(output.promised).filter(|p| !p.is_empty() && !p.contains(&native.format().0)) {
             let (is, promised) = (native.format(), promised.join(" or "));
             return Err(Failure::Usage(format!(
                 "the rows are {is} records, which the output file's name does not fit: it is for {promised}"

@@ -32,8 +32,7 @@ pub(crate) async fn convert(session: &Session, args: &ConvertArgs) -> Result<(),
         }
         _ => {
             let to = OutputArgs { format: None, output: Some(args.output.clone().into()), no_header: false };
-            let from =
-                FileArgs { file: args.input.clone(), index: None, allow_missing_eof: args.allow_missing_eof };
+            let from = FileArgs { file: args.input.clone(), index: None, allow_missing_eof: args.allow_missing_eof };
             print_parts(session, &all(&from, None), output(&to)?).await
         }
     }

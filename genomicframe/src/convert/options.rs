@@ -60,7 +60,11 @@ impl ConvertOptions {
 
     /// Rows after which a chunk ends.
     pub fn chunk_rows(mut self, rows: u64) -> Self {
-        self.cutting.chunk_rows = Some(rows.max(1));
+        let rows = rows.max(1);
+        self.cutting.chunk_rows = Some(rows);
+        // Chunks are whole row groups.
+        let groups = u32::try_from(rows).unwrap_or(u32::MAX);
+        self.cutting.group_rows = self.cutting.group_rows.min(groups);
         self
     }
 

@@ -17,14 +17,12 @@ use crate::runtime;
 /// Memory that sorting may hold.
 const SORTING: usize = 1 << 30;
 
-pub(super) async fn convert(
-    ctx: &GenomicContext,
-    from: &str,
-    to: &str,
-    options: &ConvertOptions,
-) -> Result<Converted> {
+pub(super) async fn convert(ctx: &GenomicContext, from: &str, to: &str, options: &ConvertOptions) -> Result<Converted> {
     if options.resume && is_stdin(from) {
-        return Err(invalid("standard input cannot be resumed", "what was read of it is gone: begin anew, --overwrite"));
+        return Err(invalid(
+            "standard input cannot be resumed",
+            "what was read of it is gone: begin anew, --overwrite",
+        ));
     }
     let stream = open(from, ctx.access()).await?;
     let progress = options.progress();

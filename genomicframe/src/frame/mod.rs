@@ -25,9 +25,9 @@ use datafusion::dataframe::DataFrame;
 use crate::context::GenomicContext;
 use crate::error::Result;
 
-pub(crate) use scan::global;
 pub use collect::ArrowStream;
 pub use group::GroupBy;
+pub(crate) use scan::global;
 pub use verbs::Regions;
 
 /// A lazy query over genomic files.
