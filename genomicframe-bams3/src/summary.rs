@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::column::ColumnId;
 use crate::dataset::Opened;
-use crate::index::{ChunkEntry, MAPQ_STEPS};
+use crate::index::{ChunkEntry, GroupStats, MAPQ_STEPS};
 use crate::metadata::{Metadata, Tally};
 
 /// What a dataset is: shown as lines of a name and a value, separated by a tab.
@@ -189,7 +189,8 @@ impl fmt::Display for Stats {
 }
 
 /// A row per chunk: `chunk` (its number), `contig`, `start` and `end` (1-based, inclusive; null where no row is placed),
-/// `rows`, `groups`, `bytes`, `path`. Of a chunk of several contigs `contig` names the first and the last.
+/// `rows`, `groups`, `bytes`, `path`. Of a chunk of several contigs `contig` names the first and the last, `start` is the
+/// first row's and `end` is null.
 ///
 /// # Errors
 /// Never in practice.
@@ -202,8 +203,9 @@ pub fn chunk_table<'a>(dataset: &Opened, chunks: impl Iterator<Item = &'a ChunkE
         (first, last) if first == last => Some(first.to_owned()),
         (first, last) => Some(format!("{first}…{last}")),
     });
-    let starts = all.iter().map(|(_, s)| (s.unplaced < s.rows).then(|| s.start_min.saturating_add(1)));
-    let ends = all.iter().map(|(_, s)| (s.unplaced < s.rows).then_some(s.end_max));
+    let starts = all.iter().map(|(_, s)| (s.start_first >= 0).then(|| s.start_first.saturating_add(1)));
+    let is_one = |s: &GroupStats| s.contig_first == s.contig_last && s.unplaced < s.rows;
+    let ends = all.iter().map(|(_, s)| is_one(s).then_some(s.end_max));
     Ok(RecordBatch::try_from_iter_with_nullable([
         ("chunk", numbers(&|c| c.ordinal), false),
         ("contig", Arc::new(contigs.collect::<StringViewArray>()) as ArrayRef, true),

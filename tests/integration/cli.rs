@@ -321,3 +321,26 @@ fn conversions_go_where_they_are_told() {
     failure(&["convert", &at("none.bam"), &at("q.bams3")], 1);
     assert!(!folder.path().join("q.bams3").exists());
 }
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_conversion_leaves_no_dataset() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = folder.path().join("x.bams3");
+    let mut command = gf();
+    let command = command.args(["convert", "-"]).arg(&dataset).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Held open: it waits for its input. (`wait` would close it.)
+    let input = child.stdin.take();
+    std::thread::sleep(Duration::from_millis(500));
+    let sent = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(input);
+    assert!(sent.elapsed() < Duration::from_secs(10), "{:?}", sent.elapsed());
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    assert_eq!(said, "gf: interrupted; --overwrite begins anew\n");
+    assert!(!dataset.join("_metadata.json").exists());
+    failure(&["count", dataset.to_str().unwrap()], 1);
+}
