@@ -108,7 +108,7 @@ mod tests {
         }
         assert_eq!(output("x.csv", Some(OutputFormat::Json)).unwrap().format, OutputFormat::Json);
         let sam = output("x.sam", None).unwrap();
-        assert_eq!((sam.format, sam.promised), (OutputFormat::Native, &["bam", "sam", "bams3"]));
+        assert_eq!((sam.format, sam.promised), (OutputFormat::Native, &["bam", "sam", "bams3"][..]));
     }
 
     #[test]

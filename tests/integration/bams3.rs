@@ -242,7 +242,7 @@ async fn every_door_opens_it() {
     // As text.
     let sam = folder.path().join("x.sam");
     write_sam(&format!("SELECT * FROM '{dataset}'"), &sam);
-    let rows = format!("SELECT qname, flag, pos, cigar, seq, qual, tags FROM '@'");
+    let rows = "SELECT qname, flag, pos, cigar, seq, qual, tags FROM '@'";
     let expected = query(&ctx, &rows.replace('@', &data("sample.bam"))).await;
     assert!(query(&ctx, &rows.replace('@', sam.to_str().unwrap())).await == expected);
     assert_eq!(GenomicFrame::scan_sam(sam.as_path()).unwrap().count().unwrap() as u64, all);
