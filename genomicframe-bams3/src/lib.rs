@@ -9,6 +9,7 @@
 //! | [`source`], [`sort`], [`writer`] | records in, put in order, datasets out |
 //! | [`dataset`] | the format as scans see it: pruning, planning, decoding |
 //! | [`export`], [`validate`] | datasets back to BAM; everything a dataset says, checked |
+//! | [`summary`] | what a dataset says of itself |
 //! | [`legacy`] | versions 0.1 and 0.2, read only |
 
 pub mod bloom;
@@ -25,6 +26,7 @@ pub mod paths;
 pub mod sort;
 pub mod source;
 mod stages;
+pub mod summary;
 #[cfg(test)]
 mod testing;
 pub mod validate;

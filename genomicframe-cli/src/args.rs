@@ -8,7 +8,7 @@ use genomicframe::OutputFormat;
 
 use crate::size::parse_size;
 
-/// Ask genomic files questions: BAM, VCF, GFF, FASTQ and BED, on disk or in an object store, through their indexes.
+/// Ask genomic files questions: BAM, SAM, BAMS3, VCF, GFF, FASTQ and BED, on disk or in an object store, through their indexes.
 #[derive(Debug, Parser)]
 #[command(
     name = "gf",
@@ -19,6 +19,7 @@ use crate::size::parse_size;
   gf count NA12878.bam chr20
   gf sql \"SELECT rname, count(*), avg(mapq) FROM 'NA12878.bam' GROUP BY rname\"
   gf schema cohort.vcf.gz
+  gf convert NA12878.bam s3://lab/NA12878.bams3
 
 `gf COMMAND --help` tells more. Files may be paths, globs in quotes, or URLs (s3://, https://).
 
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Schema(SchemaArgs),
     Head(HeadArgs),
     Explain(ExplainArgs),
+    Convert(ConvertArgs),
+    Bams3(Bams3Args),
 }
 
 /// Run SQL over files and print the rows
@@ -176,6 +179,109 @@ pub(crate) struct ExplainArgs {
     pub(crate) engine: EngineArgs,
 }
 
+/// Convert BAM or SAM to BAMS3, or alignments to a table or text
+///
+/// Records are sorted by coordinate unless the header says that they are. A dataset appears when it is whole; what an
+/// interrupted conversion had stored is used by --resume.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  gf convert NA12878.bam NA12878.bams3
+  gf convert NA12878.bam s3://lab/NA12878.bams3 --level small --resume
+  bwa mem ref.fa r1.fq r2.fq | gf convert - NA12878.bams3 --memory 4G
+  gf convert NA12878.bams3 NA12878.parquet
+
+OUT tells the format: .bams3, .parquet, .arrow, .sam, .tsv, .csv or .json.")]
+pub(crate) struct ConvertArgs {
+    /// A BAM or SAM file, its URL, or - for standard input; for tables and text a BAMS3 dataset too
+    #[arg(value_name = "IN")]
+    pub(crate) input: String,
+    /// A path or URL
+    #[arg(value_name = "OUT")]
+    pub(crate) output: String,
+    #[command(flatten)]
+    pub(crate) dataset: DatasetArgs,
+    /// Read a BGZF file that lacks its end-of-file block: it may be truncated
+    #[arg(long)]
+    pub(crate) allow_missing_eof: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+#[derive(Debug, Default, PartialEq, clap::Args)]
+#[command(next_help_heading = "Dataset")]
+pub(crate) struct DatasetArgs {
+    /// How small: fast, default, small, or a zstd level from 1 to 19
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) level: Option<String>,
+    /// Rows after which a chunk ends
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) chunk_rows: Option<u64>,
+    /// Bytes after which a chunk ends, as 4M [default: 12M]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) chunk_bytes: Option<usize>,
+    /// Positions of which each chunk holds one window: 256K, 512K, 1M, 2M, 4M or 8M
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) window: Option<String>,
+    /// Go on where an interrupted conversion of the same input stopped
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Replace the dataset that is there, or forget an interrupted conversion
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Sort, though the header says that records are sorted
+    #[arg(long)]
+    pub(crate) sort: bool,
+}
+
+/// Look at a BAMS3 dataset, or clean up after it
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bams3Args {
+    #[command(subcommand)]
+    pub(crate) command: Bams3Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bams3Command {
+    /// Show what it is: version, source, chunks, the bytes of each column
+    Info {
+        /// Path or URL
+        dataset: String,
+        #[command(flatten)]
+        engine: EngineArgs,
+    },
+    /// Count rows by flag as samtools flagstat does, by contig and by mapping quality, without reading any
+    Stats {
+        /// Path or URL
+        dataset: String,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        engine: EngineArgs,
+    },
+    /// List its chunks: where they lie, their rows and bytes
+    Chunks {
+        /// Path or URL
+        dataset: String,
+        #[command(flatten)]
+        output: OutputArgs,
+        #[command(flatten)]
+        engine: EngineArgs,
+    },
+    /// Remove objects that belong to no dataset any more, left by replaced datasets and killed conversions
+    ///
+    /// Do not run it while a conversion writes there, or while a dataset that was replaced is still being read.
+    Gc {
+        /// Path or URL
+        dataset: String,
+        /// Only list them
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        engine: EngineArgs,
+    },
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct FileArgs {
     /// A file, a folder, a glob in quotes, or a URL
@@ -227,12 +333,46 @@ impl Command {
             Self::Schema(a) => &a.engine,
             Self::Head(a) => &a.engine,
             Self::Explain(a) => &a.engine,
+            Self::Convert(a) => &a.engine,
+            Self::Bams3(a) => match &a.command {
+                Bams3Command::Info { engine, .. }
+                | Bams3Command::Stats { engine, .. }
+                | Bams3Command::Chunks { engine, .. }
+                | Bams3Command::Gc { engine, .. } => engine,
+            },
+        }
+    }
+
+    /// What somebody who interrupts it should know.
+    pub(crate) fn parting(&self) -> Option<&'static str> {
+        match self {
+            Self::Convert(a) if !a.makes_dataset() => None,
+            Self::Convert(a) if a.input == "-" => Some("interrupted; --overwrite begins anew"),
+            Self::Convert(_) => Some("interrupted; --resume goes on from here"),
+            _ => None,
         }
     }
 
     /// Whether rows are promised in the file's order, which one stream of rows keeps and several do not.
     pub(crate) fn keeps_order(&self) -> bool {
-        matches!(self, Self::View(_) | Self::Head(_))
+        match self {
+            Self::View(_) | Self::Head(_) => true,
+            Self::Convert(a) => !a.makes_dataset(),
+            _ => false,
+        }
+    }
+}
+
+impl ConvertArgs {
+    /// Whether the output is a BAMS3 dataset.
+    pub(crate) fn makes_dataset(&self) -> bool {
+        self.ending() == "bams3"
+    }
+
+    /// What the output's name ends in, in lower case.
+    pub(crate) fn ending(&self) -> String {
+        let name = self.output.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default()
     }
 }
 

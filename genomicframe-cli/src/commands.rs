@@ -11,6 +11,7 @@ use crate::args::{Command, CountArgs, ExplainArgs, FileArgs, HeadArgs, OutputArg
 use crate::output::Output;
 use crate::progress::Line;
 use crate::query::Query;
+use crate::{bams3, convert};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -45,21 +46,23 @@ pub(crate) async fn execute(session: &Session, command: Command) -> Result<(), F
         Command::Schema(args) => schema(session, &args).await,
         Command::Head(args) => head(session, &args).await,
         Command::Explain(args) => explain(session, &args).await,
+        Command::Convert(args) => convert::convert(session, &args).await,
+        Command::Bams3(args) => bams3::look(session, args.command).await,
     }
 }
 
-fn output(args: &OutputArgs) -> Result<Output, Failure> {
+pub(crate) fn output(args: &OutputArgs) -> Result<Output, Failure> {
     Output::new(args).map_err(|e| Failure::Usage(e.to_string()))
 }
 
 /// Runs a statement and writes its rows.
-async fn print(session: &Session, sql: &str, output: Output) -> Result<(), Failure> {
+pub(crate) async fn print(session: &Session, sql: &str, output: Output) -> Result<(), Failure> {
     let mut frame = session.ctx.sql(sql).await?;
     let mut options = output.options;
     if output.format == OutputFormat::Native {
         let native = Native::of(&frame)?;
-        if let Some(promised) = output.promised.filter(|id| *id != native.format().0) {
-            let is = native.format();
+        if let Some(promised) = Some(output.promised).filter(|p| !p.is_empty() && !p.contains(&native.format().0)) {
+            let (is, promised) = (native.format(), promised.join(" or "));
             return Err(Failure::Usage(format!(
                 "the rows are {is} records, which the output file's name does not fit: it is for {promised}"
             )));
@@ -80,7 +83,7 @@ async fn print(session: &Session, sql: &str, output: Output) -> Result<(), Failu
 }
 
 /// As [`print`], of a statement that the user wrote only parts of.
-async fn print_parts(session: &Session, query: &Query<'_>, output: Output) -> Result<(), Failure> {
+pub(crate) async fn print_parts(session: &Session, query: &Query<'_>, output: Output) -> Result<(), Failure> {
     let sql = query.sql()?;
     print(session, &sql, output).await.map_err(|failure| match failure {
         // Lines and columns in the message are the statement's.
@@ -106,7 +109,7 @@ async fn head(session: &Session, args: &HeadArgs) -> Result<(), Failure> {
     print_parts(session, &all(&args.file, Some(args.rows)), output(&args.output)?).await
 }
 
-fn all(file: &FileArgs, limit: Option<u64>) -> Query<'_> {
+pub(crate) fn all(file: &FileArgs, limit: Option<u64>) -> Query<'_> {
     Query { file, regions: &[], filter: None, columns: "*", limit }
 }
 
@@ -133,7 +136,7 @@ async fn schema(session: &Session, args: &SchemaArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn refuse_native(format: OutputFormat) -> Result<(), Failure> {
+pub(crate) fn refuse_native(format: OutputFormat) -> Result<(), Failure> {
     match format {
         OutputFormat::Native => Err(Failure::Usage("native text is for records: gf view, head or sql".into())),
         _ => Ok(()),

@@ -11,8 +11,8 @@ use crate::args::OutputArgs;
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) format: OutputFormat,
-    /// The format that the name of the output file promises, for native text.
-    pub(crate) promised: Option<&'static str>,
+    /// The formats one of which the name of the output file promises, for native text; none where it promises nothing.
+    pub(crate) promised: &'static [&'static str],
     pub(crate) target: Target,
     pub(crate) options: WriteOptions,
     /// Whether the rows are seen while they come, so that a progress line would be in their way.
@@ -20,24 +20,24 @@ pub(crate) struct Output {
 }
 
 /// Endings of files, and what they promise.
-const ENDINGS: [(&str, OutputFormat, Option<&str>); 17] = [
-    ("csv", OutputFormat::Csv, None),
-    ("tsv", OutputFormat::Tsv, None),
-    ("txt", OutputFormat::Tsv, None),
-    ("json", OutputFormat::Json, None),
-    ("jsonl", OutputFormat::Json, None),
-    ("ndjson", OutputFormat::Json, None),
-    ("arrow", OutputFormat::Arrow, None),
-    ("feather", OutputFormat::Arrow, None),
-    ("ipc", OutputFormat::Arrow, None),
-    ("parquet", OutputFormat::Parquet, None),
-    ("sam", OutputFormat::Native, Some("bam")),
-    ("vcf", OutputFormat::Native, Some("vcf")),
-    ("gff", OutputFormat::Native, Some("gff")),
-    ("gff3", OutputFormat::Native, Some("gff")),
-    ("fastq", OutputFormat::Native, Some("fastq")),
-    ("fq", OutputFormat::Native, Some("fastq")),
-    ("bed", OutputFormat::Native, Some("bed")),
+const ENDINGS: [(&str, OutputFormat, &[&str]); 17] = [
+    ("csv", OutputFormat::Csv, &[]),
+    ("tsv", OutputFormat::Tsv, &[]),
+    ("txt", OutputFormat::Tsv, &[]),
+    ("json", OutputFormat::Json, &[]),
+    ("jsonl", OutputFormat::Json, &[]),
+    ("ndjson", OutputFormat::Json, &[]),
+    ("arrow", OutputFormat::Arrow, &[]),
+    ("feather", OutputFormat::Arrow, &[]),
+    ("ipc", OutputFormat::Arrow, &[]),
+    ("parquet", OutputFormat::Parquet, &[]),
+    ("sam", OutputFormat::Native, &["bam", "sam", "bams3"]),
+    ("vcf", OutputFormat::Native, &["vcf"]),
+    ("gff", OutputFormat::Native, &["gff"]),
+    ("gff3", OutputFormat::Native, &["gff"]),
+    ("fastq", OutputFormat::Native, &["fastq"]),
+    ("fq", OutputFormat::Native, &["fastq"]),
+    ("bed", OutputFormat::Native, &["bed"]),
 ];
 
 /// Endings of what is not written: silently writing text under such a name would mislead its next reader.
@@ -77,7 +77,7 @@ impl Output {
             options = options.width(terminal_width());
         }
         let target = file.map_or(Target::Stdout, |path| Target::File(path.to_owned()));
-        let promised = known.and_then(|(_, _, promised)| *promised);
+        let promised = known.map_or(&[][..], |(_, _, promised)| promised);
         let on_screen = is_terminal && format != OutputFormat::Table;
         Ok(Self { format, promised, target, options, on_screen })
     }
@@ -108,7 +108,7 @@ mod tests {
         }
         assert_eq!(output("x.csv", Some(OutputFormat::Json)).unwrap().format, OutputFormat::Json);
         let sam = output("x.sam", None).unwrap();
-        assert_eq!((sam.format, sam.promised), (OutputFormat::Native, Some("bam")));
+        assert_eq!((sam.format, sam.promised), (OutputFormat::Native, &["bam", "sam", "bams3"][..]));
     }
 
     #[test]

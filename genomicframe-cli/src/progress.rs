@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use genomicframe::Progress;
+use genomicframe::convert::ConvertProgress;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -26,9 +27,37 @@ impl Drop for Bar {
 const PATIENCE: Duration = Duration::from_secs(1);
 const BETWEEN: Duration = Duration::from_millis(200);
 
+/// What a line shows.
+struct Shown {
+    /// Of [`Shown::total`].
+    position: u64,
+    total: u64,
+    message: String,
+}
+
+const TO_GO: &str = "{bar:30} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left  {msg}";
+
 impl Line {
     /// Watches a query; nothing is drawn where standard error is no terminal.
     pub(crate) fn start(progress: Progress, on: &Handle) -> Self {
+        Self::watch("{bar:30} {bytes} of {total_bytes}  {msg}", on, move || {
+            let total = progress.bytes_planned();
+            // The last record of a range may reach beyond it.
+            let position = progress.bytes_read().min(total);
+            Shown { position, total, message: format!("{} rows", HumanCount(progress.rows())) }
+        })
+    }
+
+    /// Watches a conversion, likewise.
+    pub(crate) fn of_conversion(progress: ConvertProgress, on: &Handle) -> Self {
+        Self::watch(TO_GO, on, move || Shown {
+            position: progress.bytes_read(),
+            total: progress.bytes_total(),
+            message: format!("{} reads, {} chunks", HumanCount(progress.records()), HumanCount(progress.chunks())),
+        })
+    }
+
+    fn watch(template: &'static str, on: &Handle, look: impl Fn() -> Shown + Send + 'static) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let (bar, shown) = (Bar(bar.clone()), Bar(bar));
         let task = on.spawn(async move {
@@ -37,19 +66,18 @@ impl Line {
                 return;
             }
             tokio::time::sleep(PATIENCE).await;
-            let planned = progress.bytes_planned();
-            let template = if planned > 0 { "{bar:30} {bytes} of {total_bytes}  {msg}" } else { "{spinner} {msg}" };
-            if planned > 0 {
-                shown.set_length(planned);
+            let total = look().total;
+            if total > 0 {
+                shown.set_length(total);
             }
-            if let Ok(style) = ProgressStyle::with_template(template) {
+            if let Ok(style) = ProgressStyle::with_template(if total > 0 { template } else { "{spinner} {msg}" }) {
                 shown.set_style(style);
             }
             shown.set_draw_target(ProgressDrawTarget::stderr());
             loop {
-                // The last record of a range may reach beyond it.
-                shown.set_position(progress.bytes_read().min(planned));
-                shown.set_message(format!("{} rows", HumanCount(progress.rows())));
+                let now = look();
+                shown.set_position(now.position);
+                shown.set_message(now.message);
                 shown.tick();
                 tokio::time::sleep(BETWEEN).await;
             }

@@ -80,9 +80,13 @@ pub fn run(args: Args) -> Status {
         }
     };
     let session = Session { ctx: ctx.clone(), writer: runtimes.writer.handle().clone() };
+    let parting = args.command.parting();
     let work = runtimes.engine.spawn(async move { execute(&session, args.command).await });
     let status = runtimes.supervisor.block_on(supervise(work));
     if let Status::Interrupted(_) = status {
+        if let Some(parting) = parting {
+            tell(parting);
+        }
         // Drops what is being written, and with it the temporary file.
         runtimes.writer.shutdown_timeout(CLEAN_UP);
     } else {

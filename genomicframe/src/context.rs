@@ -7,12 +7,12 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use genomicframe_core::formats;
 use genomicframe_core::io::Storage;
 use object_store::ObjectStore;
 use url::Url;
 
 use crate::error::Result;
+use crate::formats;
 use crate::functions;
 use crate::scan::{Access, GenomicTable, LazyStores, ReadOptions};
 use crate::sql;
@@ -99,7 +99,7 @@ impl GenomicContextBuilder {
         }
         let mut builder =
             SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
-        for format in formats::ALL {
+        for format in formats::all() {
             let factory = sql::GenomicTableFactory { access: access.clone() };
             builder = builder.with_table_factory(format.id().0.to_ascii_uppercase(), Arc::new(factory));
         }
@@ -116,7 +116,8 @@ impl GenomicContextBuilder {
 /// Memory of a machine that does not tell.
 const UNKNOWN_MEMORY: usize = 4 << 30;
 
-fn default_memory() -> usize {
+/// Half of the machine's memory.
+pub(crate) fn default_memory() -> usize {
     let told = std::fs::read_to_string("/proc/meminfo").ok();
     let total = told.and_then(|text| {
         let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:"))?;
@@ -185,6 +186,10 @@ impl GenomicContext {
     /// The session below: for DataFusion's own functions, tables and settings.
     pub fn session(&self) -> &SessionContext {
         &self.session
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// What this context's queries read leniently since the last call, and how often: an index older than its data, a contig

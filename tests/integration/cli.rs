@@ -47,7 +47,7 @@ fn endless() -> String {
 
 #[test]
 fn every_command_has_a_page_of_help_with_examples() {
-    for command in ["sql", "view", "count", "schema", "head", "explain"] {
+    for command in ["sql", "view", "count", "schema", "head", "explain", "convert"] {
         let help = stdout(&[command, "--help"]);
         assert!(help.contains("Examples:") && help.contains("--threads"), "{help}");
         assert!(help.lines().count() < 75, "{command}: {} lines", help.lines().count());
@@ -233,4 +233,114 @@ fn an_interrupted_run_ends_at_once_and_leaves_nothing() {
         assert_eq!(files(folder.path()), ["x.tsv"]);
         assert_eq!(std::fs::read_to_string(&kept).unwrap(), "precious");
     }
+}
+
+#[test]
+fn datasets_are_made_and_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (bam, dataset) = (data("sample.bam"), at("x.bams3"));
+    let out = run(&["convert", &bam, &dataset, "--chunk-rows", "500", "--level", "small"]);
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(out.status.success() && out.stdout.is_empty() && said.starts_with("4,905 reads in "), "{said}");
+    assert_eq!(stdout(&["count", &dataset]), "4905\n");
+    assert!(failure(&["convert", &bam, &dataset], 1).contains("--overwrite"));
+
+    let info = stdout(&["bams3", "info", &dataset]);
+    assert!(info.contains("\nlevel\tsmall\n") && info.contains("\nrows\t4905\n"), "{info}");
+    let chunks = stdout(&["bams3", "chunks", &dataset]);
+    assert!(chunks.starts_with("chunk\tcontig\tstart\tend\trows\tgroups\tbytes\tpath\n0\tchr1\t"), "{chunks}");
+    let rows: u64 = chunks.lines().skip(1).map(|l| l.split('\t').nth(4).unwrap().parse::<u64>().unwrap()).sum();
+    assert_eq!(rows, 4905);
+    let json: serde_json::Value = serde_json::from_str(&stdout(&["bams3", "stats", &dataset, "--json"])).unwrap();
+    let stats = stdout(&["bams3", "stats", &dataset]);
+    assert_eq!(json["rows"], 4905);
+    let mapq: u64 = stdout(&["count", &bam, "--where", "mapq >= 30"]).trim().parse().unwrap();
+    assert_eq!(json["mapq_at_least"]["30"], mapq);
+    let chr2: u64 = stdout(&["sql", &format!("SELECT count(*) FROM '{bam}' WHERE rname = 'chr2'"), "--no-header"])
+        .trim()
+        .parse()
+        .unwrap();
+    assert_eq!(json["contigs"]["chr2"], chr2);
+    if let Some(samtools) = peer("samtools") {
+        for line in output(&samtools, &["flagstat", "-O", "tsv", &bam]).lines() {
+            let fields: Vec<_> = line.split('\t').collect();
+            let name = fields[2].replace("total (QC-passed reads + QC-failed reads)", "total");
+            // Shares, and mates on other contigs, which flags do not tell.
+            if !name.contains('%') && !name.contains("different chr") {
+                assert!(stats.contains(&format!("\n{name}\t{}\t{}\n", fields[0], fields[1])), "{line}\n{stats}");
+            }
+        }
+    }
+
+    stdout(&["convert", &bam, &dataset, "--overwrite"]);
+    let listed = stdout(&["bams3", "gc", &dataset, "--dry-run"]);
+    let removed = stdout(&["bams3", "gc", &dataset]);
+    assert_eq!(listed.replace("to remove:", "removed:"), removed);
+    assert!(removed.lines().count() > 5, "{removed}");
+    assert_eq!(stdout(&["bams3", "gc", &dataset]), "removed: 0 objects, 0 bytes\n");
+    assert_eq!(stdout(&["sql", &format!("SELECT count(qname) FROM '{dataset}'"), "--no-header"]), "4905\n");
+    failure(&["bams3", "gc", &at("none.bams3")], 1);
+    failure(&["bams3", "info", &at("none.bams3")], 1);
+    assert_eq!(files(folder.path()), ["x.bams3"]);
+}
+
+#[test]
+fn conversions_go_where_they_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let bam = data("sample.bam");
+    let (sam, dataset) = (at("x.sam"), at("x.bams3"));
+    stdout(&["convert", &bam, &sam]);
+    let mut child = gf();
+    let child = child.args(["convert", "-", &dataset, "--memory", "1M"]).stdin(std::fs::File::open(&sam).unwrap());
+    assert!(child.output().unwrap().status.success());
+    let sam_again = at("y.sam");
+    stdout(&["convert", &dataset, &sam_again]);
+    assert!(std::fs::read(&sam).unwrap() == std::fs::read(&sam_again).unwrap(), "the text differs");
+    for name in ["x.parquet", "x.arrow"] {
+        stdout(&["convert", &dataset, &at(name)]);
+        assert_eq!(stdout(&["count", &at(name)]), "4905\n");
+    }
+    // In another order, and with a header that says nothing of it.
+    let text = std::fs::read_to_string(&sam).unwrap();
+    let (header, mut rows): (Vec<_>, Vec<_>) = text.lines().partition(|l| l.starts_with('@'));
+    rows.reverse();
+    let header: Vec<_> = header.into_iter().filter(|l| !l.starts_with("@HD")).collect();
+    std::fs::write(at("z.sam"), [header, rows].concat().join("\n")).unwrap();
+    stdout(&["convert", &at("z.sam"), &at("z.bams3")]);
+    let order = |path: &str| stdout(&["view", path, "--select", "rname, pos", "--no-header"]);
+    assert!(order(&at("z.bams3")) == order(&bam));
+    assert!(stdout(&["bams3", "info", &at("z.bams3")]).contains(", sorted by the writer\n"));
+
+    failure(&["convert", "-", &at("q.bams3"), "--resume"], 2);
+    failure(&["convert", "-", &at("q.tsv")], 2);
+    failure(&["convert", &bam, &at("q.tsv"), "--level", "small"], 2);
+    failure(&["convert", &bam, &at("q.bams3"), "--level", "tiny"], 2);
+    failure(&["convert", &bam, &at("q.cram")], 2);
+    failure(&["convert", &at("none.bam"), &at("q.bams3")], 1);
+    assert!(!folder.path().join("q.bams3").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_conversion_leaves_no_dataset() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = folder.path().join("x.bams3");
+    let mut command = gf();
+    let command = command.args(["convert", "-"]).arg(&dataset).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Held open: it waits for its input. (`wait` would close it.)
+    let input = child.stdin.take();
+    std::thread::sleep(Duration::from_millis(500));
+    let sent = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(input);
+    assert!(sent.elapsed() < Duration::from_secs(10), "{:?}", sent.elapsed());
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    assert_eq!(said, "gf: interrupted; --overwrite begins anew\n");
+    assert!(!dataset.join("_metadata.json").exists());
+    failure(&["count", dataset.to_str().unwrap()], 1);
 }

@@ -1,11 +1,12 @@
 //! The documents say what the programs do: commands are run and their output compared, links lead somewhere.
 //!
 //! In a `console` block a line `$ command` is run, with the lines `> …` that continue it; the lines up to the next `$` are
-//! what it prints. A line `…` stands for any lines. `gf` and peers run in `tests/data`, `cargo run … --example x` runs the
+//! what it prints. A line `…` stands for any lines. `gf` and peers run in a copy of `tests/data`, `cargo run … --example x` runs the
 //! built example in the repository's folder. `GF_BLESS=1` writes what is printed into the blocks that have no `…`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::support::{gf, peer};
 
@@ -36,6 +37,24 @@ fn documents() -> Vec<PathBuf> {
 /// The folder of the programs that `cargo test` builds: `gf`, and below it the examples.
 fn programs() -> PathBuf {
     gf().parent().unwrap().to_path_buf()
+}
+
+/// A copy of the sample files, so that commands may write beside them.
+fn samples() -> &'static Path {
+    static COPY: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let copy = COPY.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(root().join("tests/data")).unwrap() {
+            let entry = entry.unwrap();
+            let to = folder.path().join(entry.file_name());
+            std::fs::copy(entry.path(), &to).unwrap();
+            // An index must not seem older than its data.
+            let changed = entry.metadata().unwrap().modified().unwrap();
+            std::fs::File::options().append(true).open(&to).unwrap().set_modified(changed).unwrap();
+        }
+        folder
+    });
+    copy.path()
 }
 
 /// A block of a document, opened by "```" and `language`.
@@ -109,7 +128,7 @@ fn run(command: &str) -> Option<String> {
             shell
                 .args(["-c", command])
                 .env("PATH", std::env::join_paths(paths).unwrap())
-                .current_dir(root().join("tests/data"))
+                .current_dir(samples())
                 .output()
                 .unwrap()
         }

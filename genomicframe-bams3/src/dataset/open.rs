@@ -12,7 +12,7 @@ use super::prune::{Known, overlap};
 use crate::bloom::NameFilters;
 use crate::chunk::DatasetId;
 use crate::index::{ChunkEntry, decode};
-use crate::metadata::{MOST_BYTES, Metadata, ObjectRef, ROOT};
+use crate::metadata::{IndexPart, MOST_BYTES, Metadata, ObjectRef, ROOT};
 
 /// An opened dataset.
 #[derive(Debug)]
@@ -37,19 +37,16 @@ pub struct Opened {
 /// When there is no dataset, or the storage fails.
 pub async fn open_root(at: &Location, io: &dyn ObjectIo) -> Result<bytes::Bytes> {
     let root = at.join(ROOT);
-    let meta = match io.head(&root).await {
-        Err(e) if e.is_not_found() => {
-            return Err(Error::not_found(format!("no BAMS3 dataset: it has no {ROOT}"))
-                .in_object(at)
-                .hint("a conversion that was interrupted leaves none; --resume goes on with it"));
-        }
-        other => other?,
-    };
-    if meta.size > MOST_BYTES {
-        return Err(Error::limit(format!("a root of {} bytes, more than {MOST_BYTES}", meta.size)).in_object(root));
+    match io.read_small(&root, MOST_BYTES).await {
+        Err(e) if e.is_not_found() => Err(Error::not_found(format!("no BAMS3 dataset: it has no {ROOT}"))
+            .in_object(at)
+            .hint("a conversion that was interrupted leaves none; --resume goes on with it")),
+        other => other,
     }
-    io.read(&meta, 0..meta.size).await
 }
+
+/// An index up to this is read together with the header: cheaper than to wait for it later.
+const SMALL_INDEX: u64 = 1 << 20;
 
 impl Opened {
     /// Opens the dataset whose root is `root`.
@@ -66,13 +63,22 @@ impl Opened {
             ));
             return Err(e.in_object(at.join(&metadata.header.path)));
         }
-        let header = read(at, &metadata.header, io).await?;
+        let small = match metadata.index.as_slice() {
+            [only] if only.object.bytes <= SMALL_INDEX => Some(only),
+            _ => None,
+        };
+        // A small index that cannot be read fails when it is needed.
+        let index = async { read_part(at, small?, io).await.ok() };
+        let (header, index) = futures::join!(read(at, &metadata.header, io), index);
+        let header = header?;
         let parsed = genomicframe_core::formats::sam::SamHeader::parse(&header, limits);
         let here = |e: Error| e.in_object(at.join(&metadata.header.path));
         let contigs = Arc::clone(&parsed.map_err(here)?.contigs);
         let header_text = String::from_utf8(header.to_vec())
             .map_err(|e| here(Error::corrupt("the header is not UTF-8").caused_by(e)))?;
-        Ok(Self { at: at.clone(), metadata, id, header_text, contigs, parts: Mutex::default(), names: OnceLock::new() })
+        let parts = Mutex::new(index.into_iter().map(|chunks| (0, Arc::new(chunks))).collect());
+        let (at, names) = (at.clone(), OnceLock::new());
+        Ok(Self { at, metadata, id, header_text, contigs, parts, names })
     }
 
     /// What the index objects' own statistics say of `regions`.
@@ -91,19 +97,7 @@ impl Opened {
             if self.parts.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&part) {
                 continue;
             }
-            let entry = &self.metadata.index[part];
-            let bytes = read(&self.at, &entry.object, io).await?;
-            let here = |e: Error| e.in_object(self.at.join(&entry.object.path));
-            let chunks = decode(&bytes).map_err(here)?;
-            let rows: u64 = chunks.iter().map(ChunkEntry::rows).sum();
-            if (chunks.len() as u64, rows) != (entry.chunks, entry.stats.rows) {
-                return Err(here(Error::corrupt(format!(
-                    "{} chunks of {rows} rows where the root tells of {} of {}",
-                    chunks.len(),
-                    entry.chunks,
-                    entry.stats.rows
-                ))));
-            }
+            let chunks = read_part(&self.at, &self.metadata.index[part], io).await?;
             self.parts.lock().unwrap_or_else(PoisonError::into_inner).insert(part, Arc::new(chunks));
         }
         Ok(())
@@ -150,6 +144,23 @@ impl Opened {
             Some((Arc::clone(part), at))
         })
     }
+}
+
+/// The chunks of an index object.
+async fn read_part(at: &Location, part: &IndexPart, io: &dyn ObjectIo) -> Result<Vec<ChunkEntry>> {
+    let bytes = read(at, &part.object, io).await?;
+    let here = |e: Error| e.in_object(at.join(&part.object.path));
+    let chunks = decode(&bytes).map_err(here)?;
+    let rows: u64 = chunks.iter().map(ChunkEntry::rows).sum();
+    if (chunks.len() as u64, rows) != (part.chunks, part.stats.rows) {
+        return Err(here(Error::corrupt(format!(
+            "{} chunks of {rows} rows where the root tells of {} of {}",
+            chunks.len(),
+            part.chunks,
+            part.stats.rows
+        ))));
+    }
+    Ok(chunks)
 }
 
 /// What a parent says of an object is all that is needed to read it.

@@ -28,6 +28,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 
 use genomicframe_core::formats::bam::MAGIC;
+use genomicframe_core::formats::sam::{Repairs, parse_line};
 use genomicframe_core::genome::Contigs;
 use genomicframe_core::scan::Limits;
 use genomicframe_core::{Error, Result};
@@ -80,8 +81,36 @@ pub trait Source {
     fn next(&mut self) -> Result<Option<Records>>;
 }
 
-/// Turns a line of SAM, without its newline, into a record: appended as BAM frames it, `block_size` included.
-pub type LineParser = fn(&[u8], &Contigs, &mut Vec<u8>) -> Result<()>;
+/// Turns a line of SAM, without its newline, into a record: appended as BAM frames it, `block_size` included. Gives what of
+/// the line was read leniently.
+pub type LineParser = fn(&[u8], &Contigs, &mut Vec<u8>) -> Result<Repairs>;
+
+/// The [`LineParser`] of lines as the SAM format reads them.
+///
+/// ```
+/// use genomicframe_bams3::source::sam_line;
+/// use genomicframe_core::genome::Contigs;
+///
+/// let mut record = Vec::new();
+/// sam_line(b"r1\t4\t*\t0\t0\t*\t*\t0\t0\tACGT\tIIII", &Contigs::default(), &mut record).unwrap();
+/// assert_eq!(u32::from_le_bytes(record[..4].try_into().unwrap()) as usize, record.len() - 4);
+/// ```
+///
+/// # Errors
+/// When a field is missing or malformed, or names a contig that is not among `contigs`.
+pub fn sam_line(line: &[u8], contigs: &Contigs, out: &mut Vec<u8>) -> Result<Repairs> {
+    let start = out.len();
+    out.extend([0; 4]);
+    let framed = parse_line(line, contigs, out).and_then(|repairs| {
+        let size = i32::try_from(out.len() - start - 4).map_err(|_| Error::limit("a record beyond 2 GiB"))?;
+        out[start..start + 4].copy_from_slice(&size.to_le_bytes());
+        Ok(repairs)
+    });
+    if framed.is_err() {
+        out.truncate(start);
+    }
+    framed
+}
 
 /// How an input is read.
 #[derive(Debug, Clone)]
@@ -153,7 +182,7 @@ impl Input {
         let limits = &options.limits;
         let longest = limits.record_bytes.min(LONGEST);
         let (workers, buffers) = (Workers::start(threads)?, Buffers::new(2 * threads + 6));
-        let warnings = Arc::default();
+        let warnings: Arc<Mutex<Vec<String>>> = Arc::default();
         let plan = inflate::Plan {
             threads,
             allow_missing_eof: options.allow_missing_eof,
@@ -177,7 +206,8 @@ impl Input {
             let header = sam::header(&mut head, limits)?;
             (kind, length, header_lines) = (Kind::Sam, header.text.len(), header.lines);
             (header_text, contigs) = (header.text, Arc::new(header.contigs));
-            Arc::new(sam::Sam { contigs: Arc::clone(&contigs), longest, parse, buffers: buffers.clone() })
+            let (contigs, buffers, warnings) = (Arc::clone(&contigs), buffers.clone(), Arc::clone(&warnings));
+            Arc::new(sam::Sam { contigs, longest, parse, buffers, warnings })
         };
         let (first, rest) = head.split(length);
         // Checking records is little work, parsing lines is not.

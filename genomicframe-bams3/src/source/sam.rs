@@ -1,7 +1,8 @@
 //! SAM text (SAMv1 §1): the header's contigs, and lines for a parser to turn into records.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use genomicframe_core::formats::sam::Repairs;
 use genomicframe_core::genome::{Contig, Contigs};
 use genomicframe_core::scan::Limits;
 use genomicframe_core::{Error, Result};
@@ -82,6 +83,7 @@ pub(super) struct Sam {
     pub(super) longest: usize,
     pub(super) parse: LineParser,
     pub(super) buffers: Buffers,
+    pub(super) warnings: Arc<Mutex<Vec<String>>>,
 }
 
 impl Format for Sam {
@@ -101,7 +103,7 @@ impl Format for Sam {
         let mut bytes = self.buffers.take();
         bytes.clear();
         let text = chunk.bytes.strip_suffix(b"\n").unwrap_or(&chunk.bytes);
-        let mut from = 0;
+        let (mut from, mut repairs) = (0, Repairs::default());
         let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
         for (i, end) in ends.enumerate() {
             let line = &text[from..end];
@@ -109,11 +111,19 @@ impl Format for Sam {
                 return Err(Failed::of(Error::limit("a block of records beyond 4 GiB"), i));
             };
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            (self.parse)(line, &self.contigs, &mut bytes).map_err(|e| Failed::of(e, i))?;
+            let repaired = (self.parse)(line, &self.contigs, &mut bytes).map_err(|e| Failed::of(e, i))?;
+            repairs = repairs.and(repaired);
             starts.push(start);
             from = end + 1;
         }
         self.buffers.give(chunk.bytes);
+        for warning in repairs.warnings() {
+            if let Ok(mut warnings) = self.warnings.lock()
+                && !warnings.iter().any(|w| w == warning)
+            {
+                warnings.push(warning.to_owned());
+            }
+        }
         Ok(Records { bytes, starts, first: 0 })
     }
 }

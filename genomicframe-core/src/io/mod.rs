@@ -13,10 +13,11 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 pub use local::LocalIo;
 pub use location::Location;
 pub use memory::MemoryIo;
@@ -52,9 +53,30 @@ pub trait ObjectIo: fmt::Debug + Send + Sync {
     /// When the range reaches past the end, or the object was replaced or cut short since it was opened.
     fn read<'a>(&'a self, object: &'a ObjectMeta, range: Range<u64>) -> BoxFuture<'a, Result<Bytes>>;
 
+    /// A whole object of at most `most` bytes, which nothing is known of before.
+    ///
+    /// # Errors
+    /// `is_not_found()` when there is none; `is_limit()` when it is larger.
+    fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<Bytes>> {
+        async move {
+            let object = self.head(at).await?;
+            check_small(at, object.size, most)?;
+            self.read(&object, 0..object.size).await
+        }
+        .boxed()
+    }
+
     /// The objects below a folder or prefix, by name, without folders and hidden files.
     ///
     /// # Errors
     /// When the storage cannot list.
     fn list<'a>(&'a self, below: &'a Location) -> BoxFuture<'a, Result<Vec<ObjectMeta>>>;
+}
+
+/// That an object may be read whole.
+fn check_small(at: &Location, size: u64, most: u64) -> Result<()> {
+    if size > most {
+        return Err(Error::limit(format!("{size} bytes, more than {most}")).in_object(at));
+    }
+    Ok(())
 }

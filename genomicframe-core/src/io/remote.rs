@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use url::Url;
 
-use super::{Location, ObjectIo, ObjectMeta};
+use super::{Location, ObjectIo, ObjectMeta, check_small};
 use crate::error::{Error, Result};
 
 /// Finds the store that serves a URL.
@@ -97,6 +97,23 @@ impl ObjectIo for RemoteIo {
             let bytes = result.bytes().await.map_err(|e| explain(at, e))?;
             if bytes.len() as u64 != expected {
                 return Err(Error::io(format!("asked for {expected} bytes but {} came", bytes.len())).in_object(at));
+            }
+            Ok(bytes)
+        }
+        .boxed()
+    }
+
+    /// In one request.
+    fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<Bytes>> {
+        async move {
+            let (store, path) = self.resolve(at)?;
+            let result = store.get(&path).await.map_err(|e| explain(at, e))?;
+            // Its bytes come only when they are asked for.
+            check_small(at, result.meta.size, most)?;
+            let size = result.meta.size;
+            let bytes = result.bytes().await.map_err(|e| explain(at, e))?;
+            if bytes.len() as u64 != size {
+                return Err(Error::io(format!("it has {size} bytes but {} came", bytes.len())).in_object(at));
             }
             Ok(bytes)
         }

@@ -55,6 +55,10 @@ impl ObjectIo for Storage {
         self.serving(&object.location).read(object, range)
     }
 
+    fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<Bytes>> {
+        self.serving(at).read_small(at, most)
+    }
+
     fn list<'a>(&'a self, below: &'a Location) -> BoxFuture<'a, Result<Vec<ObjectMeta>>> {
         self.serving(below).list(below)
     }

@@ -27,6 +27,7 @@ use crate::error::Result;
 
 pub use collect::ArrowStream;
 pub use group::GroupBy;
+pub(crate) use scan::global;
 pub use verbs::Regions;
 
 /// A lazy query over genomic files.

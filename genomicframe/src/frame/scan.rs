@@ -9,7 +9,7 @@ use crate::runtime;
 use crate::scan::ReadOptions;
 
 /// The context of frames that name none.
-fn global() -> &'static GenomicContext {
+pub(crate) fn global() -> &'static GenomicContext {
     static GLOBAL: OnceLock<GenomicContext> = OnceLock::new();
     GLOBAL.get_or_init(GenomicContext::new)
 }
@@ -58,6 +58,10 @@ macro_rules! scans {
 scans! {
     /// Alignments of BAM files.
     scan_bam = "bam";
+    /// Alignments of SAM files.
+    scan_sam = "sam";
+    /// Alignments of BAMS3 datasets: folders or prefixes (`s3://lab/NA12878.bams3`), each of which counts as one file.
+    scan_bams3 = "bams3";
     /// Variants of VCF files.
     scan_vcf = "vcf";
     /// Annotations of GFF3 files.

@@ -8,11 +8,11 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
-use genomicframe_core::formats;
 use genomicframe_core::scan::{Dataset, Format, FormatId};
 
 use super::writer::{BatchWriter, Out};
 use crate::error::{Error, Result};
+use crate::formats;
 use crate::scan::GenomicTable;
 
 /// The format of a query's rows, and the header that belongs before them.

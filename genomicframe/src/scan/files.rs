@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
-use genomicframe_core::formats;
 use genomicframe_core::io::{Location, ObjectIo};
 use genomicframe_core::scan::{Dataset, Format, IndexChoice, OpenOptions};
 
 use crate::error::{Error, Result};
+use crate::formats;
 
 /// How files are read. [`Default`] detects the format and uses the index beside the data.
 ///
@@ -32,7 +32,7 @@ impl ReadOptions {
         Self::default()
     }
 
-    /// Read as this format (`bam`, `vcf`, `gff`, `fastq`, `bed`), whatever content and name say.
+    /// Read as this format (`bam`, `sam`, `bams3`, `vcf`, `gff`, `fastq`, `bed`), whatever content and name say.
     pub fn format(mut self, format: impl Into<String>) -> Self {
         self.format = Some(format.into());
         self
@@ -150,28 +150,44 @@ pub(super) async fn open(paths: &[String], io: &dyn ObjectIo, options: &ReadOpti
     }
 }
 
-/// The objects that one path names, and whether it can name several.
+/// The objects and datasets that one path names, and whether it can name several.
 async fn expand(path: &str, io: &dyn ObjectIo, wanted: Option<&'static dyn Format>) -> Result<(Vec<Location>, bool)> {
-    let location = Location::parse(path)?;
-    let readable = |name: &str| match (wanted, formats::by_name(name)) {
+    let may_be = |found: Option<&'static dyn Format>| match (wanted, found) {
         (Some(wanted), Some(format)) => wanted.id() == format.id(),
         (None, found) => found.is_some(),
         (Some(_), None) => false,
     };
-    if path.ends_with('/') || matches!(&location, Location::Local(p) if p.is_dir()) {
-        let listed = io.list(&location).await?.into_iter().map(|m| m.location);
-        let files: Vec<_> = listed.filter(|l| readable(l.file_name())).collect();
-        if files.is_empty() {
-            return Err(genomicframe_core::Error::not_found("no file of a known format lies below it")
-                .in_object(location)
-                .into());
-        }
-        return Ok((files, true));
-    }
+    let trimmed = path.trim_end_matches('/');
+    let last = trimmed.rsplit('/').next().unwrap_or_default();
+    // A dataset is one thing, however its name ends.
+    let path = if may_be(formats::dataset_by_name(last)) { trimmed } else { path };
+    let location = Location::parse(path)?;
     let is_glob = path.contains(['*', '?', '[']) && !matches!(&location, Location::Local(p) if p.exists());
-    if !is_glob {
+    if is_glob && !path.ends_with('/') {
+        return Ok((glob(path, io).await?, true));
+    }
+    if path.len() == trimmed.len() && may_be(formats::dataset_by_name(last)) {
         return Ok((vec![location], false));
     }
+    if formats::is_folder(&location) || path.ends_with('/') {
+        if wanted.is_none_or(|f| f.is_prefix()) && formats::dataset_at(&location, io).await?.is_some() {
+            return Ok((vec![Location::parse(if trimmed.is_empty() { path } else { trimmed })?], false));
+        }
+        let files = listed(&location, io).await?;
+        let files: Vec<_> = files.into_iter().filter(|l| may_be(formats::by_name(l.file_name()))).collect();
+        if !files.is_empty() {
+            return Ok((files, true));
+        }
+        if wanted.is_none_or(|f| !f.is_prefix()) {
+            let e = genomicframe_core::Error::not_found("no file of a known format lies below it");
+            return Err(e.in_object(location).into());
+        }
+    }
+    Ok((vec![location], false))
+}
+
+/// The objects and datasets that match a glob.
+async fn glob(path: &str, io: &dyn ObjectIo) -> Result<Vec<Location>> {
     let literal = path.find(['*', '?', '[']).unwrap_or(path.len());
     let base = &path[..path[..literal].rfind('/').map_or(0, |slash| slash + 1)];
     // A URL's path, not its whole text: what is listed is compared by path too.
@@ -181,7 +197,6 @@ async fn expand(path: &str, io: &dyn ObjectIo, wanted: Option<&'static dyn Forma
     let below = Location::parse(if base.is_empty() { "." } else { base })?;
     let options =
         glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
-    let listed = io.list(&below).await?.into_iter().map(|m| m.location);
     let matches = |l: &Location| {
         let path = l.path();
         pattern.matches_with(path.strip_prefix("./").unwrap_or(&path), options)
@@ -193,11 +208,43 @@ async fn expand(path: &str, io: &dyn ObjectIo, wanted: Option<&'static dyn Forma
         }
         other => other,
     };
-    let files: Vec<_> = listed.filter(|l| matches(l) && !is_index(l.file_name())).map(named).collect();
+    let found = listed(&below, io).await?.into_iter();
+    let files: Vec<_> = found.filter(|l| matches(l) && !is_index(l.file_name())).map(named).collect();
     if files.is_empty() {
         return Err(genomicframe_core::Error::not_found("no file matches the glob").in_object(path).into());
     }
-    Ok((files, true))
+    Ok(files)
+}
+
+/// What lies below a folder or prefix: objects, and datasets instead of what lies in them.
+async fn listed(below: &Location, io: &dyn ObjectIo) -> Result<Vec<Location>> {
+    let mut found: Vec<Location> = io.list(below).await?.into_iter().map(|m| whole(m.location, below)).collect();
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// The outermost dataset below `base` that the object at `at` is part of, or the object itself.
+fn whole(at: Location, base: &Location) -> Location {
+    let is_dataset = |name: &str| formats::dataset_by_name(name).is_some();
+    match (&at, base) {
+        (Location::Local(path), Location::Local(base)) => {
+            let Ok(rest) = path.strip_prefix(base) else { return at };
+            let named = |p: &Path| p.file_name().and_then(|n| n.to_str()).is_some_and(is_dataset);
+            let depth = rest.ancestors().skip(1).filter(|p| named(p)).last();
+            depth.map_or_else(|| at.clone(), |folder| Location::Local(base.join(folder)))
+        }
+        (Location::Url(url), Location::Url(base)) => {
+            let (path, from) = (url.path(), base.path().trim_end_matches('/').len());
+            let ends = path.char_indices().filter(|(i, c)| *c == '/' && *i > from).map(|(i, _)| i);
+            let is_whole = |end: &usize| is_dataset(path[..*end].rsplit('/').next().unwrap_or_default());
+            let Some(end) = ends.into_iter().find(is_whole) else { return at };
+            let mut url = url.clone();
+            url.set_path(&path[..end]);
+            Location::Url(url)
+        }
+        _ => at,
+    }
 }
 
 /// `x.bam.bai` matches `x.*` but is no data.

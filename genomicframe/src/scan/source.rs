@@ -19,7 +19,7 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
 use futures::{FutureExt, StreamExt};
 use genomicframe_core::io::ObjectMeta;
-use genomicframe_core::scan::{Dataset, FormatId, Partition, ScanMetrics, ScanPlan, ScanRequest, drive};
+use genomicframe_core::scan::{Dataset, FormatId, Partition, Precision, ScanMetrics, ScanPlan, ScanRequest, drive};
 use object_store::ObjectStore;
 
 use super::Access;
@@ -53,6 +53,8 @@ struct PlanSummary {
     index: String,
     regions: Option<String>,
     predicate: String,
+    /// What statistics leave out.
+    pruning: Option<String>,
     partitions: usize,
     requests: u64,
     bytes: u64,
@@ -68,19 +70,25 @@ impl GenomicSource {
     }
 
     /// Remembers a file's plan for `EXPLAIN`, and passes on what it warns of.
-    pub(super) fn add_plan(&mut self, location: &str, request: &ScanRequest, plan: &ScanPlan) {
+    pub(super) fn add_plan(&mut self, location: &str, dataset: &dyn Dataset, request: &ScanRequest, plan: &ScanPlan) {
         for warning in &plan.warnings {
             self.access.warnings.tell(warning, 1);
         }
+        // The objects of a plan with pruning are those that it leaves.
+        let of_bytes = match (&plan.pruning, dataset.statistics().bytes) {
+            (Some(_), Precision::Exact(bytes)) => bytes,
+            _ => plan.objects.iter().map(|o| o.size).sum(),
+        };
         self.plans.push(Arc::new(PlanSummary {
             location: location.to_owned(),
             index: plan.index.to_string(),
             regions: plan.regions.as_ref().map(|r| r.to_string()),
             predicate: request.predicate.to_string(),
+            pruning: plan.pruning.as_ref().map(ToString::to_string),
             partitions: plan.partitions.len(),
             requests: plan.requests(),
             bytes: plan.bytes(),
-            of_bytes: plan.objects.iter().map(|o| o.size).sum(),
+            of_bytes,
             warnings: plan.warnings.clone(),
         }));
     }
@@ -180,6 +188,9 @@ impl FileSource for GenomicSource {
             }
             if !plan.predicate.is_empty() {
                 write!(f, "{part}filter={}", plan.predicate)?;
+            }
+            if let Some(pruning) = &plan.pruning {
+                write!(f, "{part}{pruning}")?;
             }
             write!(
                 f,

@@ -143,12 +143,15 @@ impl GenomicTable {
     async fn plan_file(&self, file: &OpenFile, scan: &Scan<'_>) -> Result<(ScanRequest, ScanPlan)> {
         let dataset = &*file.dataset;
         let span = dataset.span_columns();
-        let needs_index = self.regions.is_some()
-            || scan.partitions > 1
-            || scan.counts_only()
-            || span.is_some_and(|s| scan.mentions(&[s.contig, s.start, s.end]));
-        if needs_index {
-            dataset.load_index(&*self.access.io).await?;
+        // Beside its data, an index only helps, and may name contigs of its own, so it is read before anything is decided.
+        let helps = || {
+            self.regions.is_some()
+                || scan.partitions > 1
+                || scan.counts_only()
+                || span.is_some_and(|s| scan.mentions(&[s.contig, s.start, s.end]))
+        };
+        if !dataset.needs_index() && helps() {
+            dataset.load_index(&*self.access.io, None).await?;
         }
         let translator = self.translator(dataset);
         let mut conditions: Vec<Condition> = scan.filters.iter().map(|f| translator.condition(f)).collect();
@@ -160,6 +163,11 @@ impl GenomicTable {
         }
         let contigs = dataset.contigs().filter(|_| dataset.names_every_contig());
         let narrowed = span.and_then(|span| narrow(&conditions, span, contigs));
+        // Where it is part of the data, it is read as far as the regions go, unless the number of rows is all that is asked.
+        let is_counted = scan.counts_only() && narrowed.is_none() && is_exact(dataset.statistics().rows);
+        if dataset.needs_index() && !is_counted {
+            dataset.load_index(&*self.access.io, narrowed.as_ref()).await?;
+        }
         conditions.retain(|c| dataset.pushdown(c) == Pushdown::Exact);
         let schema = dataset.schema();
         let names = scan.columns.iter().filter_map(|i| self.schema.file_schema().fields().get(*i));
@@ -177,7 +185,7 @@ impl GenomicTable {
         Ok((request, plan))
     }
 
-    /// The number of rows, when every file knows it and nothing is filtered.
+    /// The number of rows and the ranges of columns, when every file knows them and nothing is filtered.
     fn statistics(&self, filters: &[Expr]) -> Statistics {
         let mut out = Statistics::new_unknown(self.schema.table_schema());
         let all: Vec<_> = self.files.iter().map(|f| f.file.dataset.statistics()).collect();
@@ -187,10 +195,40 @@ impl GenomicTable {
         };
         if filters.is_empty() && self.regions.is_none() {
             out.num_rows = sum(|s| s.rows).map_or(Known::Absent, Known::Exact);
+            for (field, column) in self.schema.file_schema().fields().iter().zip(&mut out.column_statistics) {
+                let Some((least, most)) = range(&all, field.name()) else { continue };
+                // A value that the column's type cannot hold would be a lie of the file's.
+                if let (Some(least), Some(most)) = (integer(field, least), integer(field, most)) {
+                    (column.min_value, column.max_value) = (Known::Exact(least), Known::Exact(most));
+                }
+            }
         }
         out.total_byte_size = sum(|s| s.bytes).map_or(Known::Absent, Known::Inexact);
         out
     }
+}
+
+fn is_exact(p: Precision) -> bool {
+    matches!(p, Precision::Exact(_))
+}
+
+/// The least and the greatest value of a column in files that all know theirs; those without rows have none.
+fn range(files: &[genomicframe_core::scan::Statistics], column: &str) -> Option<(i64, i64)> {
+    let with_rows = files.iter().filter(|s| s.rows != Precision::Exact(0));
+    let ranges = with_rows.map(|s| s.ranges.iter().find(|(name, ..)| *name == column).map(|(_, a, b)| (*a, *b)));
+    let all: Vec<(i64, i64)> = ranges.collect::<Option<_>>()?;
+    all.into_iter().reduce(|(a, b), (c, d)| (a.min(c), b.max(d)))
+}
+
+/// The number in the column's own type.
+fn integer(field: &Field, value: i64) -> Option<ScalarValue> {
+    Some(match field.data_type() {
+        DataType::Int64 => ScalarValue::Int64(Some(value)),
+        DataType::Int32 => ScalarValue::Int32(Some(value.try_into().ok()?)),
+        DataType::UInt8 => ScalarValue::UInt8(Some(value.try_into().ok()?)),
+        DataType::UInt16 => ScalarValue::UInt16(Some(value.try_into().ok()?)),
+        _ => return None,
+    })
 }
 
 /// What one query asks of every file.
@@ -339,7 +377,7 @@ impl TableProvider for GenomicTable {
         for file in &kept {
             let (request, plan) = self.plan_file(&file.file, &scan).await?;
             let location = file.file.location.to_string();
-            source.add_plan(&location, &request, &plan);
+            source.add_plan(&location, &*file.file.dataset, &request, &plan);
             let request = Arc::new(request);
             for partition in plan.partitions {
                 let planned = PlannedPartition {

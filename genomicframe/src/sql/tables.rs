@@ -12,10 +12,10 @@ use datafusion::sql::sqlparser::ast::{
     Array, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, TableFactor, Value, Visit, VisitMut,
     Visitor, VisitorMut,
 };
-use genomicframe_core::formats;
 
 use super::options::{self, Values};
 use crate::error::{Error, Result};
+use crate::formats;
 use crate::scan::{Access, GenomicTable, ReadOptions, looks_like_files};
 
 /// Tables that a statement brings along, by the name it uses for them.

@@ -37,6 +37,12 @@ impl Repairs {
         (Self::NO_MATE_POSITION, "a mate with a contig but PNEXT 0 is read without the contig"),
     ];
 
+    /// These and `others`.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     /// Warnings, one for each kind.
     pub fn warnings(self) -> impl Iterator<Item = &'static str> {
         Self::TEXTS.iter().filter(move |(bit, _)| self.0 & bit != 0).map(|(_, text)| *text)

@@ -113,7 +113,7 @@ proptest! {
             let rows = |o: &Opened| o.scan(|r| (r.partitions, r.regions) = (2, Some(Arc::clone(&regions)))).unwrap();
             prop_assert_eq!(rows(&opened), rows(&plain), "{}", regions);
         }
-        block_on(opened.dataset.load_index(&*opened.io)).unwrap();
+        block_on(opened.dataset.load_index(&*opened.io, None)).unwrap();
         let statistics = opened.dataset.statistics();
         prop_assert_eq!(statistics.rows, Precision::Exact(records.len() as u64));
         let of = |id: usize| records.iter().filter(|r| r.contig == id as i32).count() as u64;

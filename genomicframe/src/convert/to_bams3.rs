@@ -1,0 +1,83 @@
+//! Records in, put in order, a dataset out.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use genomicframe_bams3::metadata::ROOT;
+use genomicframe_bams3::sort::{Order, Ordered, coordinate_header};
+use genomicframe_bams3::source::{Input, Source, SourceOptions, sam_line};
+use genomicframe_bams3::writer::{RecordInput, WriteOptions, write};
+
+use super::input::{Counted, Telling, open};
+use super::{ConvertOptions, Converted, invalid, is_stdin};
+use crate::context::{GenomicContext, default_memory};
+use crate::error::Result;
+use crate::runtime;
+
+/// Memory that sorting may hold.
+const SORTING: usize = 1 << 30;
+
+pub(super) async fn convert(ctx: &GenomicContext, from: &str, to: &str, options: &ConvertOptions) -> Result<Converted> {
+    if options.resume && is_stdin(from) {
+        return Err(invalid(
+            "standard input cannot be resumed",
+            "what was read of it is gone: begin anew, --overwrite",
+        ));
+    }
+    let stream = open(from, ctx.access()).await?;
+    let progress = options.progress();
+    progress.read.store(0, Ordering::Relaxed);
+    progress.total.store(stream.origin.bytes.unwrap_or(0), Ordering::Relaxed);
+    let reader = Box::new(Counted { reader: stream.reader, count: Arc::clone(&progress.read) });
+    let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let source = SourceOptions {
+        threads,
+        allow_missing_eof: options.allow_missing_eof,
+        parse_line: Some(sam_line),
+        ..SourceOptions::default()
+    };
+    let memory = options.memory.unwrap_or_else(|| SORTING.min(default_memory() / 2));
+    let name = from.to_owned();
+    let mut origin = stream.origin;
+    // Reading waits and sorting computes: neither is for a task.
+    let input = blocking(move || Input::open(reader, &source).map_err(|e| e.in_object(&name))).await?;
+    let order = Order::of(&input.header_text, options.sort);
+    origin.sorted = order == Order::Sort;
+    let header_text = if origin.sorted { coordinate_header(&input.header_text) } else { input.header_text.clone() };
+    let destination = ctx.bams3_destination(to, true)?;
+    if !options.overwrite && destination.get(ROOT).await?.is_some() {
+        // Told before anything is sorted.
+        let e = genomicframe_core::Error::invalid("a dataset is there already").in_object(destination.name());
+        return Err(e.hint("--overwrite replaces it").into());
+    }
+    let contigs = Arc::clone(&input.contigs);
+    let telling = Telling { input, name: from.to_owned(), warnings: Some(Arc::clone(&ctx.access().warnings)) };
+    let mut ordered = Ordered::new(telling, Arc::clone(&contigs), order, memory, &std::env::temp_dir());
+    let (mut ordered, mut first) = blocking(move || {
+        let first = ordered.next()?;
+        Ok((ordered, first))
+    })
+    .await?;
+    let blocks = Box::new(move || match first.take() {
+        Some(records) => Ok(Some(records)),
+        None => ordered.next(),
+    });
+    let input = RecordInput { header_text, contigs, source: origin, modified: stream.modified, blocks };
+    let write_options = WriteOptions {
+        level: options.level,
+        cutting: options.cutting,
+        threads,
+        resume: options.resume,
+        overwrite: options.overwrite,
+    };
+    let written = write(input, &destination, &write_options, Arc::clone(&progress.written)).await?;
+    let (metadata, resumed_chunks) = (written.metadata, written.resumed_chunks);
+    Ok(Converted { metadata, bytes_read: progress.bytes_read(), resumed_chunks })
+}
+
+/// Runs `work` on a thread that may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> genomicframe_core::Result<T> + Send + 'static,
+) -> Result<T> {
+    Ok(tokio::task::spawn_blocking(work).await.map_err(|_| runtime::lost())??)
+}
