@@ -43,8 +43,8 @@ pub fn encode(values: &[i64], packer: &mut Packer, out: &mut Vec<u8>) -> Result<
         return Ok(());
     }
     if packer.level().preset() < Preset::Small {
-        // Which of the two is smaller shows in how many bits the numbers have.
-        return match bits(&deltas) < bits(values) {
+        // Which of the two is smaller shows in how many bits the numbers have; values repeat, which differences do not.
+        return match bits(&deltas) * 4 < bits(values) * 3 {
             true => plain(&deltas, DELTA, packer, out),
             false => plain(values, 0, packer, out),
         };
