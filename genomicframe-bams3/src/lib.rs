@@ -3,17 +3,21 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`metadata`], [`index`], [`chunk`] | the three levels of a dataset: root, index, chunks |
+//! | [`bloom`] | filters of read names |
 //! | [`column`], [`group`] | columns and row groups: records to pages and back |
 //! | [`codec`] | the encodings of pages, each with `encode` and `decode` side by side |
 //! | [`source`], [`sort`], [`writer`] | records in, put in order, datasets out |
 //! | [`dataset`] | the format as scans see it: pruning, planning, decoding |
 //! | [`summary`] | what a dataset says of itself |
+//! | [`export`], [`validate`] | datasets back to BAM; everything a dataset says, checked |
 //! | [`legacy`] | versions 0.1 and 0.2, read only |
 
+pub mod bloom;
 pub mod chunk;
 pub mod codec;
 pub mod column;
 pub mod dataset;
+pub mod export;
 pub mod group;
 pub mod index;
 pub mod legacy;
@@ -21,7 +25,11 @@ pub mod metadata;
 pub mod paths;
 pub mod sort;
 pub mod source;
+mod stages;
 pub mod summary;
+#[cfg(test)]
+mod testing;
+pub mod validate;
 pub mod writer;
 
 pub use codec::level::{Level, Preset};

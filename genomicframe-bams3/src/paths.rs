@@ -1,4 +1,4 @@
-//! The keys of a dataset's objects, which come from its metadata and so from anyone.
+//! The keys of a dataset's objects, which come from its metadata and so from anyone (specification §3.3).
 
 use genomicframe_core::{Error, Result};
 use percent_encoding::percent_decode_str;

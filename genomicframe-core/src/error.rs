@@ -133,6 +133,16 @@ impl Error {
         self
     }
 
+    /// Of an object that an inner layer named within a folder or prefix, gives the whole name; else names the folder.
+    pub fn below(mut self, folder: impl fmt::Display) -> Self {
+        let folder = folder.to_string();
+        self.0.object = Some(match self.0.object.take() {
+            Some(object) => format!("{}/{object}", folder.trim_end_matches('/')),
+            None => folder,
+        });
+        self
+    }
+
     /// Names the offset, unless an inner layer already did.
     pub fn at(mut self, offset: Offset) -> Self {
         self.0.offset.get_or_insert(offset);

@@ -1,4 +1,4 @@
-//! Adaptive scores (stream codec 3): binary decisions, predicted from two contexts, mixed, range coded.
+//! Adaptive scores (stream codec 3, specification §6.2): binary decisions, predicted from two contexts, mixed, range coded.
 //!
 //! The raw bytes are symbols 0 to `count - 1`, at least 2 and all occurring, of a page of qualities, which knows `count`
 //! and the lengths of the reads. There are at most 2^24 symbols.

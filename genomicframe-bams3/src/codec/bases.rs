@@ -1,4 +1,4 @@
-//! Read bases, as differences from the consensus of their row group (specification of bases).
+//! Read bases, as differences from the consensus of their row group (specification §7.11).
 //!
 //! Which reads are aligned, which positions they cover and in which order is said in [`layout`](super::layout). The
 //! consensus ([`consensus`](super::consensus)) is a page of its own. The page of bases:
@@ -46,12 +46,31 @@ pub fn encode(
     consensus: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) -> Result<()> {
+    encode_with_votes(layout, codes, codes, packer, consensus, out)
+}
+
+/// As [`encode`], with a consensus of other codes than the reads have: `votes`, as many. Where they are the reference's,
+/// the consensus is the reference.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_with_votes(
+    layout: &Layout<'_>,
+    codes: &[u8],
+    votes: &[u8],
+    packer: &mut Packer,
+    consensus: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let bases = layout.bases()?;
+    if votes.len() != codes.len() || votes.iter().fold(0, |all, code| all | code) > 15 {
+        return Err(Error::invalid("votes for other bases"));
+    }
     if bases != codes.len() || codes.iter().fold(0, |all, code| all | code) > 15 {
         return Err(Error::invalid(format!("{} codes for {bases} bases, or codes beyond 15", codes.len())));
     }
     let cover = Cover::new(layout);
-    let common = consensus::count(&cover, layout.lengths, codes);
+    let common = consensus::count(&cover, layout.lengths, votes);
     consensus::encode(&common, packer, consensus)?;
 
     let mut differences = Differences::default();

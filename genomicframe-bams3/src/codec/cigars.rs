@@ -1,4 +1,4 @@
-//! CIGARs (specification §7.5): a dictionary of the distinct ones, and which one each row has.
+//! CIGARs (specification §7.8): a dictionary of the distinct ones, and which one each row has.
 //!
 //! ```text
 //! distinct: varint │ ids: integers, one per row │ operations of each: integers │ a stream of op codes, a byte each (0 to 8 for
@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use genomicframe_core::{Error, Result};
 
 use super::ints;
+use super::links::FoldState;
 use super::stream::{Input, Packer, Unpacker, put_varint};
 
 /// Distinct CIGARs, and each row's.
@@ -55,7 +56,7 @@ impl Cigars {
 #[derive(Debug, Default)]
 pub struct CigarsBuilder {
     cigars: Cigars,
-    known: HashMap<Vec<u32>, u32>,
+    known: HashMap<Vec<u32>, u32, FoldState>,
     scratch: Vec<u32>,
 }
 

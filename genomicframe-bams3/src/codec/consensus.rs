@@ -1,4 +1,4 @@
-//! The consensus of a row group: a base for each covered position (specification of bases).
+//! The consensus of a row group: a base for each covered position (specification §7.11).
 //!
 //! ```text
 //! stream: 2 bits per covered position, lowest first, A C G T as 0 to 3

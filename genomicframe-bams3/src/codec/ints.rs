@@ -34,36 +34,43 @@ pub fn encode(values: &[i64], packer: &mut Packer, out: &mut Vec<u8>) -> Result<
         put_varint(zigzag(first), out);
         return Ok(());
     }
+    let mut before = 0i64;
+    let deltas = values.iter().map(|v| zigzag(v.wrapping_sub(std::mem::replace(&mut before, *v))) as i64);
+    let deltas: Vec<i64> = deltas.collect();
+    if deltas.iter().all(|d| *d == deltas[0]) {
+        out.push(CONSTANT | DELTA);
+        put_varint(zigzag(deltas[0]), out);
+        return Ok(());
+    }
+    if packer.level().preset() < Preset::Small {
+        // Which of the two is smaller shows in how many bits the numbers have.
+        return match bits(&deltas) < bits(values) {
+            true => plain(&deltas, DELTA, packer, out),
+            false => plain(values, 0, packer, out),
+        };
+    }
     let start = out.len();
     plain(values, 0, packer, out)?;
-    if packer.level().preset() > Preset::Fast || is_sorted(values) {
-        let mut before = 0i64;
-        let deltas = values.iter().map(|v| zigzag(v.wrapping_sub(std::mem::replace(&mut before, *v))) as i64);
-        let deltas: Vec<i64> = deltas.collect();
-        let mut other = Vec::new();
-        if deltas.iter().all(|d| *d == deltas[0]) {
-            other.push(CONSTANT | DELTA);
-            put_varint(zigzag(deltas[0]), &mut other);
-        } else {
-            plain(&deltas, DELTA, packer, &mut other)?;
-        }
-        if other.len() < out.len() - start {
-            out.truncate(start);
-            out.extend_from_slice(&other);
-        }
+    let mut other = Vec::new();
+    plain(&deltas, DELTA, packer, &mut other)?;
+    if other.len() < out.len() - start {
+        out.truncate(start);
+        out.extend_from_slice(&other);
     }
     Ok(())
 }
 
-fn is_sorted(values: &[i64]) -> bool {
-    values.windows(2).all(|w| w[0] <= w[1])
+/// Significant bits of all values above the least.
+fn bits(values: &[i64]) -> u64 {
+    let base = values.iter().copied().min().unwrap_or_default();
+    values.iter().map(|v| u64::from(u64::BITS - (v.wrapping_sub(base) as u64).leading_zeros())).sum()
 }
 
 fn plain(values: &[i64], flag: u8, packer: &mut Packer, out: &mut Vec<u8>) -> Result<()> {
     let (Some(&base), Some(&top)) = (values.iter().min(), values.iter().max()) else { return Ok(()) };
     let span = top.wrapping_sub(base) as u64;
     let start = out.len();
-    if let Some(dictionary) = dictionary(values, span) {
+    if let Some(dictionary) = dictionary(values, base, span) {
         out.extend([DICTIONARY | flag, (dictionary.len() - 1) as u8]);
         for value in &dictionary {
             put_varint(zigzag(*value), out);
@@ -98,17 +105,27 @@ fn plain(values: &[i64], flag: u8, packer: &mut Packer, out: &mut Vec<u8>) -> Re
 }
 
 /// The distinct values, sorted, if a byte each can name them and packing the values themselves would take more than one.
-fn dictionary(values: &[i64], span: u64) -> Option<Vec<i64>> {
+fn dictionary(values: &[i64], base: i64, span: u64) -> Option<Vec<i64>> {
     if span <= u64::from(u8::MAX) {
         return None;
     }
-    let mut seen = std::collections::BTreeSet::new();
-    for v in values {
-        if seen.insert(*v) && seen.len() > 256 {
+    let distinct: Vec<i64> = if span <= u64::from(u16::MAX) {
+        let mut seen = vec![false; span as usize + 1];
+        values.iter().for_each(|v| seen[v.wrapping_sub(base) as usize] = true);
+        if seen.iter().filter(|s| **s).count() > 256 {
             return None;
         }
-    }
-    (seen.len() * 4 <= values.len()).then(|| seen.into_iter().collect())
+        seen.iter().enumerate().filter(|(_, s)| **s).map(|(i, _)| base.wrapping_add(i as i64)).collect()
+    } else {
+        let mut seen = std::collections::BTreeSet::new();
+        for v in values {
+            if seen.insert(*v) && seen.len() > 256 {
+                return None;
+            }
+        }
+        seen.into_iter().collect()
+    };
+    (distinct.len() * 4 <= values.len()).then_some(distinct)
 }
 
 fn pack(values: impl Iterator<Item = u64>, width: u32, out: &mut Vec<u8>) {

@@ -1,4 +1,4 @@
-//! Where reads lie on the reference, and which positions they cover (specification of bases).
+//! Where reads lie on the reference, and which positions they cover (specification §7.9).
 //!
 //! A read is *aligned* when it is mapped, has a contig and a start of at least 0, and its CIGAR has only the nine
 //! operations, does not end beyond 2^63 - 1, and covers exactly the bases that the read has, of which there is one at
@@ -43,6 +43,17 @@ pub struct Layout<'a> {
     pub lengths: &'a [u32],
     /// Whether the read is flagged as unmapped.
     pub unmapped: &'a [bool],
+}
+
+/// Where the bases of reads of these lengths begin, one after the other.
+pub(crate) fn begins(lengths: &[u32]) -> Vec<usize> {
+    let mut next = 0;
+    let begin = |length: &u32| {
+        let begin = next;
+        next += *length as usize;
+        begin
+    };
+    lengths.iter().map(begin).collect()
 }
 
 /// An operation's part in laying bases out.
@@ -263,5 +274,13 @@ impl Finder<'_> {
             }
         };
         run.before + (position - run.start) as usize
+    }
+
+    /// How many covered positions precede this one; `None` unless it and the `len - 1` after it are covered.
+    pub(super) fn find_all(&mut self, contig: i32, position: i64, len: usize) -> Option<usize> {
+        let after = self.runs.partition_point(|r| (r.contig, r.start) <= (contig, position));
+        let run = self.runs.get(after.checked_sub(1)?)?;
+        let end = position.checked_add_unsigned(len as u64)?;
+        (run.contig == contig && end <= run.end).then(|| run.before + (position - run.start) as usize)
     }
 }

@@ -1,4 +1,4 @@
-//! Which rows of a group have the same name, and what a read's mate in the group says of its fields (specification §7.3).
+//! Which rows of a group have the same name, and what a read's mate in the group says of its fields (specification §7.5).
 //!
 //! A row's link is the distance to the next row of the group with the same name, 0 if there is none. The mate of a paired
 //! row is the first row of its name that is neither secondary nor supplementary and is the other one of first and last
@@ -23,15 +23,24 @@ pub const NONE: u32 = u32::MAX;
 
 /// Multiplies and folds: names are no attack surface here, since a collision only costs time bounded by the group's rows.
 #[derive(Default)]
-struct Fold(u64);
+pub struct Fold(u64);
+
+/// Makes [`Fold`]s.
+pub type FoldState = BuildHasherDefault<Fold>;
+
+impl Fold {
+    fn add(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+}
 
 impl Hasher for Fold {
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95);
-        }
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|w| self.add(u64::from_le_bytes(*w)));
+        let mut word = [0; 8];
+        word[..rest.len()].copy_from_slice(rest);
+        self.add(u64::from_le_bytes(word));
     }
 
     fn finish(&self) -> u64 {
@@ -41,7 +50,7 @@ impl Hasher for Fold {
 
 /// The links of rows with these names, and the names that each stand first.
 pub fn find(names: &Strings) -> (Vec<u32>, Strings) {
-    let mut last: HashMap<&[u8], u32, BuildHasherDefault<Fold>> = HashMap::default();
+    let mut last: HashMap<&[u8], u32, FoldState> = HashMap::default();
     last.reserve(names.len());
     let mut links = vec![0; names.len()];
     let mut first = Strings::default();

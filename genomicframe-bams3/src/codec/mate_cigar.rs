@@ -1,4 +1,4 @@
-//! The tag `MC`, told by the CIGAR of the mate where it is in the group (specification §7.10).
+//! The tag `MC`, told by the CIGAR of the mate where it is in the group (specification §7.15).
 //!
 //! ```text
 //! a stream of a byte per value: 1 the text of the mate's CIGAR (`*` for none), 0 told │ the values told: text

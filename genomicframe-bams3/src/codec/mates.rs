@@ -1,4 +1,4 @@
-//! Mates' places and template lengths, told by the mate where it is in the group (specification §7.4).
+//! Mates' places and template lengths, told by the mate where it is in the group (specification §7.6, §7.7).
 //!
 //! ```text
 //! mate page: a stream of a byte per row: 0 as the mate in the group is, 1 none (-1, -1), 2 on the row's contig, 3 elsewhere │

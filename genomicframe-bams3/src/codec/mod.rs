@@ -11,6 +11,7 @@ pub mod level;
 pub mod links;
 pub mod mate_cigar;
 pub mod mates;
+pub mod mismatches;
 pub mod names;
 pub mod packed;
 pub mod quality;

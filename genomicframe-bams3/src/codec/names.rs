@@ -1,4 +1,4 @@
-//! Read names: pages of texts (specification §7.3), best as templates.
+//! Read names: pages of texts (specification §7.3, §7.5), best as templates.
 //!
 //! Names of one instrument differ in a few numbers; in the order of positions those are random, and take the bits that
 //! their ranges need.

@@ -1,4 +1,4 @@
-//! Bases at two bits each, and what is not one of A, C, G and T (specification of bases).
+//! Bases at two bits each, and what is not one of A, C, G and T (specification §7.10).
 //!
 //! ```text
 //! stream: 2 bits per base, lowest first, A C G T as 0 to 3; ⌈n / 4⌉ bytes

@@ -1,4 +1,4 @@
-//! Base qualities: the scores of a page's reads, one read after the other (specification §7.4).
+//! Base qualities: the scores of a page's reads, one read after the other (specification §7.12).
 //!
 //! ```text
 //! missing u8 │ a stream, if missing = 2 │ unless no score is left: alphabet │ unless it has one score: per symbol u8 │ stream

@@ -1,4 +1,4 @@
-//! Order-1 rANS (stream codec 2): bytes, each coded with the frequencies of the cluster its predecessor belongs to.
+//! Order-1 rANS (stream codec 2, specification §6.1): bytes, each coded with the frequencies of its predecessor's cluster.
 //!
 //! ```text
 //! bits u8 │ count u8 less 1 │ clusters u8 less 1 │ cluster u8 of each of `count` symbols │ frequencies │ 8 states u64 │ words u32

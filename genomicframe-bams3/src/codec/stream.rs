@@ -8,8 +8,8 @@ use std::io::Read;
 
 use genomicframe_core::{Error, Result};
 
-use super::level::Level;
-use super::rans;
+use super::level::{Level, Preset};
+use super::rans::{self, Precision};
 
 /// The bytes as they are.
 pub const RAW: u8 = 0;
@@ -22,6 +22,8 @@ pub const ADAPTIVE: u8 = 3;
 
 /// Longest stream, raw: a row group holds no more of any column.
 pub const LONGEST: usize = 1 << 30;
+/// Bytes below which an entropy coder's tables cost more than they save.
+const WORTH_CODING: usize = 512;
 /// Raw lengths up to this are allocated at once; longer ones as the bytes come.
 const TRUSTED: usize = 16 << 20;
 
@@ -30,6 +32,7 @@ pub struct Packer {
     level: Level,
     zstd: zstd::bulk::Compressor<'static>,
     scratch: Vec<u8>,
+    coded: Vec<u8>,
 }
 
 impl std::fmt::Debug for Packer {
@@ -45,7 +48,7 @@ impl Packer {
     /// When zstd cannot be set up.
     pub fn new(level: Level) -> Result<Self> {
         let zstd = zstd::bulk::Compressor::new(level.zstd()).map_err(|e| Error::io("zstd failed").caused_by(e))?;
-        Ok(Self { level, zstd, scratch: Vec::new() })
+        Ok(Self { level, zstd, scratch: Vec::new(), coded: Vec::new() })
     }
 
     /// Its level.
@@ -64,11 +67,18 @@ impl Packer {
             self.scratch.reserve(zstd::zstd_safe::compress_bound(raw.len()));
             let n = self.zstd.compress_to_buffer(raw, &mut self.scratch);
             n.map_err(|e| Error::io("zstd failed").caused_by(e))?;
-            if self.scratch.len() + 2 < raw.len() {
-                out.push(ZSTD);
-                put_varint(raw.len() as u64, out);
-                put_varint(self.scratch.len() as u64, out);
-                out.extend_from_slice(&self.scratch);
+            let by_zstd = self.scratch.len();
+            if self.level.preset() == Preset::Small && raw.len() >= WORTH_CODING {
+                // What zstd finds no repeats in may still be told by the byte before.
+                self.coded.clear();
+                let precision = Precision { bits: 12, clusters: 16 };
+                if rans::encode(raw, precision, &mut self.coded) && self.coded.len() < by_zstd.min(raw.len()) {
+                    put_stored(RANS1, raw.len(), &self.coded, out);
+                    return Ok(());
+                }
+            }
+            if by_zstd + 2 < raw.len() {
+                put_stored(ZSTD, raw.len(), &self.scratch, out);
                 return Ok(());
             }
         }

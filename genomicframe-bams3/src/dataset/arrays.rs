@@ -56,7 +56,7 @@ pub(super) fn array(group: &mut GroupReader<'_>, column: Column, of: &DataType, 
             text(bytes, ranges, "cigar")?
         }
         Column::Seq => {
-            let bases = group.bases()?;
+            let bases = Arc::unwrap_or_clone(group.bases()?);
             let lengths = group.lengths()?;
             text(bases, consecutive(&lengths).collect(), "bases")?
         }

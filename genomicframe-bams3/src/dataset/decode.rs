@@ -1,6 +1,6 @@
 //! Pages to batches: in one step, or filter columns first and the others only for row groups that keep a row.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use bytes::Bytes;
 use genomicframe_core::alignment::{Column, TagType};
 use genomicframe_core::genome::RegionSet;
 use genomicframe_core::scan::{
-    Condition, Counts, Decoder, Framing, ObjectId, Predicate, ScanRequest, Segment, SpanFilter, Step, Test,
+    Counts, Decoder, Framing, ObjectId, Predicate, ScanRequest, Segment, SpanFilter, Step, Test,
 };
 use genomicframe_core::{Error, Offset, Result};
 
 use super::arrays;
 use super::filter;
+use super::held::Held;
 use super::open::Opened;
-use super::plan::{coalesce, pages_of, part_of, ranges_of};
+use super::plan::{Wanted, coalesce, more_of, pages_of, part_of, ranges_of};
 use super::prune::{Action, Filter, Known};
 use crate::chunk::{ChunkHeader, HEADER};
 use crate::codec::stream::Unpacker;
 use crate::group::GroupReader;
-use crate::group::decode::Part;
 use crate::index::{ChunkEntry, GroupEntry};
 
 /// Decodes the pages of one partition.
@@ -35,9 +35,7 @@ pub(super) struct PageDecoder {
     span: Option<SpanFilter>,
     test: Test,
     predicate: Predicate,
-    /// What the projection and the filters are made from.
-    payload: BTreeSet<Part>,
-    tested: BTreeSet<Part>,
+    wanted: Wanted,
     tags: Vec<([u8; 2], TagType)>,
     unpacker: Unpacker,
     batch_size: usize,
@@ -54,7 +52,7 @@ struct Run {
     object: ObjectId,
     groups: Range<usize>,
     /// Stored bytes at hand, by where they lie.
-    bytes: Vec<(u64, Bytes)>,
+    bytes: Held,
     state: State,
 }
 
@@ -70,16 +68,6 @@ enum State {
 impl Run {
     fn entry(&self) -> &ChunkEntry {
         &self.part[self.chunk]
-    }
-
-    fn find(&self, range: &Range<u64>) -> Result<Bytes> {
-        let at = self.bytes.partition_point(|(start, _)| *start <= range.start);
-        let held = at.checked_sub(1).and_then(|i| self.bytes.get(i)).and_then(|(start, bytes)| {
-            let begin = usize::try_from(range.start - start).ok()?;
-            let end = usize::try_from(range.end - start).ok()?;
-            (end <= bytes.len()).then(|| bytes.slice(begin..end))
-        });
-        held.ok_or_else(|| Error::invalid("a page that was not read").at(Offset::Byte(range.start)))
     }
 }
 
@@ -112,8 +100,7 @@ impl PageDecoder {
             span,
             test,
             predicate: request.predicate.clone(),
-            payload,
-            tested,
+            wanted: Wanted { payload, tested },
             tags: types,
             unpacker: Unpacker::new()?,
             batch_size: request.batch_size.max(1),
@@ -124,32 +111,21 @@ impl PageDecoder {
         })
     }
 
+    fn filter(&self) -> Filter<'_> {
+        Filter { regions: self.regions.as_deref(), conditions: &self.predicate.all }
+    }
+
     fn action(&self, group: &GroupEntry) -> Action {
-        let filter = Filter { regions: self.regions.as_deref(), conditions: &self.predicate.all };
-        filter.action(Known { stats: &group.stats, group: Some(group), contigs: &self.opened.contigs })
-    }
-
-    /// Whether statistics leave it open if a group keeps any row, so that reading its filter columns first may save the
-    /// others. Regions do not: a group that reaches into one keeps rows of it.
-    fn is_selective(&self, run: &Run) -> bool {
-        let groups = &run.entry().groups[run.groups.clone()];
-        let extra: u64 = groups.iter().map(|g| self.extra_bytes(g)).sum();
-        let by_value = self.predicate.all.iter().any(|c| is_selective(c));
-        by_value && extra > PAYLOAD && groups.iter().any(|g| self.action(g) == Action::Test)
-    }
-
-    /// Stored bytes of a group that only the projection needs.
-    fn extra_bytes(&self, group: &GroupEntry) -> u64 {
-        let tested: BTreeSet<_> = pages_of(group, &self.tested).collect();
-        let extra = pages_of(group, &self.payload).filter(|c| !tested.contains(c));
-        extra.filter_map(|c| group.page(c)).map(|p| u64::from(p.bytes)).sum()
+        let known = Known { stats: &group.stats, group: Some(group), contigs: &self.opened.contigs, names: None };
+        self.filter().action(known)
     }
 
     fn ask(&mut self, mut run: Run) -> Step {
-        let all: BTreeSet<Part> = self.payload.union(&self.tested).copied().collect();
-        let parts = if self.is_selective(&run) {
+        let all = self.wanted.all();
+        let groups = &run.entry().groups[run.groups.clone()];
+        let parts = if self.wanted.is_in_two_steps(groups, self.filter(), &self.opened.contigs) {
             run.state = State::Tested;
-            &self.tested
+            &self.wanted.tested
         } else {
             run.state = State::Whole(run.groups.clone().map(|g| (g, None)).collect());
             &all
@@ -163,14 +139,13 @@ impl PageDecoder {
     /// Tests the filter columns; asks for the others of the groups that keep rows.
     fn narrow(&mut self, mut run: Run) -> Result<Option<Step>> {
         let mut kept = VecDeque::new();
+        let held: Vec<_> = run.bytes.ranges().collect();
         let mut ranges = Vec::new();
         for number in run.groups.clone() {
             let passing = self.test_group(&run, number)?;
             if passing.iter().any(|p| *p) {
                 let group = &run.entry().groups[number];
-                let tested: BTreeSet<_> = pages_of(group, &self.tested).collect();
-                let extra = pages_of(group, &self.payload).filter(|c| !tested.contains(c));
-                ranges.extend(extra.filter_map(|c| group.page(c)).map(|p| p.range()));
+                ranges.extend(more_of(group, &self.wanted.payload, &held));
                 kept.push_back((number, Some(passing)));
             } else {
                 self.counts.seen += passing.len() as u64;
@@ -179,18 +154,18 @@ impl PageDecoder {
         run.state = State::Whole(kept);
         let object = run.object;
         self.run = Some(run);
-        let ranges = coalesce(ranges);
+        let ranges = coalesce(ranges, &held);
         Ok((!ranges.is_empty()).then(|| Step::Need(ranges.into_iter().map(|r| (object, r)).collect())))
     }
 
     fn test_group(&mut self, run: &Run, number: usize) -> Result<Vec<bool>> {
         let group = &run.entry().groups[number];
         let mut reader = GroupReader::new(group, &mut self.unpacker);
-        for column in pages_of(group, &self.tested) {
+        for column in pages_of(group, &self.wanted.tested) {
             let Some(page) = group.page(column) else { continue };
-            reader.put(page, run.find(&page.range())?)?;
+            reader.put(page, run.bytes.find(&page.range())?)?;
         }
-        let (contigs, parts) = (&self.opened.contigs, &self.tested);
+        let (contigs, parts) = (&self.opened.contigs, &self.wanted.tested);
         filter::passing(&mut reader, contigs, parts, &self.tags, self.span.as_mut(), &self.test)
     }
 
@@ -208,9 +183,9 @@ impl PageDecoder {
             return Ok(());
         }
         let mut reader = GroupReader::new(group, &mut self.unpacker);
-        for column in pages_of(group, &self.payload) {
+        for column in pages_of(group, &self.wanted.payload) {
             let Some(page) = group.page(column) else { continue };
-            reader.put(page, run.find(&page.range())?)?;
+            reader.put(page, run.bytes.find(&page.range())?)?;
         }
         let mut arrays = Vec::with_capacity(self.columns.len());
         for (column, field) in self.columns.iter().zip(self.schema.fields()) {
@@ -254,22 +229,8 @@ impl PageDecoder {
     }
 }
 
-/// Payload bytes that make a second round worth its wait.
-const PAYLOAD: u64 = 64 << 10;
 /// Rows of a batch that has no columns.
 const MOST_COUNTED: usize = 1 << 30;
-
-/// Whether a condition is on values that a whole row group may lack though its statistics do not say so.
-fn is_selective(condition: &Condition) -> bool {
-    match condition {
-        Condition::And(list) | Condition::Or(list) => list.iter().any(is_selective),
-        Condition::Not(inner) => is_selective(inner),
-        Condition::Compare(c, ..) | Condition::In(c, _) | Condition::IsNull(c) | Condition::Bits { column: c, .. } => {
-            !matches!(c.as_str(), "rname" | "pos" | "end")
-        }
-        Condition::Overlaps(_) | Condition::Unknown => false,
-    }
-}
 
 impl Decoder for PageDecoder {
     fn begin(&mut self, segment: &Segment) -> Result<()> {
@@ -282,7 +243,7 @@ impl Decoder for PageDecoder {
                 if groups.end > part[at].groups.len() {
                     return Err(Error::invalid(format!("chunk {chunk} has no row group {}", groups.end - 1)));
                 }
-                let (object, bytes, state) = (segment.object, Vec::new(), State::New);
+                let (object, bytes, state) = (segment.object, Held::default(), State::New);
                 self.run = Some(Run { part, chunk: at, object, groups, bytes, state });
                 Ok(())
             }
@@ -297,8 +258,7 @@ impl Decoder for PageDecoder {
         if at == 0 && bytes.len() >= HEADER {
             ChunkHeader::read(&bytes)?.check(self.opened.id, run.entry())?;
         }
-        let place = run.bytes.partition_point(|(start, _)| *start <= at);
-        run.bytes.insert(place, (at, bytes));
+        run.bytes.put(at, bytes);
         Ok(())
     }
 

@@ -7,15 +7,21 @@
 //! | `plan` | the dataset: requests to pages |
 //! | `decode` | pages to batches, in one or two steps |
 //! | `filter` | conditions tested on a group's rows |
+//! | `held` | stored bytes at hand |
 //! | `arrays`, `tags` | columns of a group as Arrow arrays |
+//!
+//! Datasets of versions 0.1 and 0.2 are [`crate::legacy`]'s.
 
 mod arrays;
 mod decode;
 mod filter;
-mod open;
-mod plan;
-mod prune;
+pub(crate) mod held;
+pub(crate) mod open;
+pub(crate) mod plan;
+pub(crate) mod prune;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -27,8 +33,11 @@ use genomicframe_core::alignment;
 use genomicframe_core::io::{Location, ObjectIo};
 use genomicframe_core::scan::{Dataset, Format, FormatId, OpenOptions};
 
+pub(crate) use open::meta_of;
 pub use open::{Opened, open_root};
 pub use plan::Bams3Dataset;
+
+use crate::legacy::{self, LegacyDataset};
 
 /// The BAMS3 format.
 #[derive(Debug)]
@@ -63,7 +72,14 @@ impl Format for Bams3 {
         io: &'a dyn ObjectIo,
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>> {
-        async move { Ok(Arc::new(Bams3Dataset::open(at, io, options).await?) as Arc<dyn Dataset>) }.boxed()
+        async move {
+            let root = open_root(at, io).await?;
+            Ok(match legacy::is_legacy(&root) {
+                true => Arc::new(LegacyDataset::open(at, &root, io, options).await?) as Arc<dyn Dataset>,
+                false => Arc::new(Bams3Dataset::open(at, &root, io, options).await?),
+            })
+        }
+        .boxed()
     }
 
     fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Root, header and index of a dataset.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use genomicframe_core::genome::{Contigs, RegionSet};
 use genomicframe_core::io::{Location, ObjectIo, ObjectMeta};
@@ -9,6 +9,7 @@ use genomicframe_core::scan::Limits;
 use genomicframe_core::{Error, Result};
 
 use super::prune::{Known, overlap};
+use crate::bloom::NameFilters;
 use crate::chunk::DatasetId;
 use crate::index::{ChunkEntry, decode};
 use crate::metadata::{IndexPart, MOST_BYTES, Metadata, ObjectRef, ROOT};
@@ -27,6 +28,7 @@ pub struct Opened {
     /// Its contigs.
     pub contigs: Arc<Contigs>,
     parts: Mutex<BTreeMap<usize, Arc<Vec<ChunkEntry>>>>,
+    names: OnceLock<Arc<NameFilters>>,
 }
 
 /// The bytes of the root of the dataset at `at`.
@@ -75,13 +77,13 @@ impl Opened {
         let header_text = String::from_utf8(header.to_vec())
             .map_err(|e| here(Error::corrupt("the header is not UTF-8").caused_by(e)))?;
         let parts = Mutex::new(index.into_iter().map(|chunks| (0, Arc::new(chunks))).collect());
-        Ok(Self { at: at.clone(), metadata, id, header_text, contigs, parts })
+        Ok(Self { at: at.clone(), metadata, id, header_text, contigs, parts, names: OnceLock::new() })
     }
 
     /// What the index objects' own statistics say of `regions`.
     fn is_wanted(&self, part: usize, regions: Option<&RegionSet>) -> bool {
         let stats = &self.metadata.index[part].stats;
-        let known = Known { stats, group: None, contigs: &self.contigs };
+        let known = Known { stats, group: None, contigs: &self.contigs, names: None };
         regions.is_none_or(|r| overlap(r, known).can_pass)
     }
 
@@ -100,13 +102,36 @@ impl Opened {
         Ok(())
     }
 
-    /// The parts of the index that `regions` touch, in order.
+    /// Reads the filters of read names, where the dataset has them.
+    ///
+    /// # Errors
+    /// When they are missing or damaged.
+    pub async fn load_names(&self, io: &dyn ObjectIo) -> Result<()> {
+        let Some(object) = self.metadata.qname_index.as_ref().filter(|_| self.names.get().is_none()) else {
+            return Ok(());
+        };
+        let bytes = read(&self.at, object, io).await?;
+        let names = NameFilters::parse(bytes, self.metadata.totals.groups);
+        let names = names.map_err(|e| e.in_object(self.at.join(&object.path)))?;
+        // Another query may have been as fast.
+        let _ = self.names.set(Arc::new(names));
+        Ok(())
+    }
+
+    /// The filters of read names, when they were loaded.
+    pub fn names(&self) -> Option<&NameFilters> {
+        self.names.get().map(|n| &**n)
+    }
+
+    /// The parts of the index that `regions` touch, in order, each with the number of its first row group.
     ///
     /// # Errors
     /// When one was not loaded.
-    pub fn index(&self, regions: Option<&RegionSet>) -> Result<Vec<Arc<Vec<ChunkEntry>>>> {
+    pub fn index(&self, regions: Option<&RegionSet>) -> Result<Vec<(u64, Arc<Vec<ChunkEntry>>)>> {
         let loaded = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        let part = |p: usize| loaded.get(&p).cloned().ok_or_else(|| Error::invalid("the index was not loaded"));
+        let before = |p: usize| self.metadata.index[..p].iter().map(|part| part.groups).sum();
+        let missing = || Error::invalid("the index was not loaded");
+        let part = |p: usize| Ok((before(p), loaded.get(&p).cloned().ok_or_else(missing)?));
         (0..self.metadata.index.len()).filter(|p| self.is_wanted(*p, regions)).map(part).collect()
     }
 

@@ -12,20 +12,21 @@ use genomicframe_core::alignment::{self, Column, SeenTags};
 use genomicframe_core::genome::{Contigs, RegionSet, resolve_names};
 use genomicframe_core::io::{Location, ObjectIo, ObjectMeta};
 use genomicframe_core::scan::{
-    Condition, Dataset, Decoder, FormatId, Framing, IndexUse, ObjectId, OpenOptions, Partition, Precision, Pruning,
-    Pushdown, ScanPlan, ScanRequest, Segment, SpanColumns, Statistics, Test,
+    Condition, Dataset, Decoder, FormatId, Framing, IndexUse, ObjectId, OpenOptions, Partition, Precision, Predicate,
+    Pruning, Pushdown, ScanPlan, ScanRequest, Segment, SpanColumns, Statistics, Test,
 };
 use genomicframe_core::{Error, Result};
 
 use super::Bams3;
 use super::decode::PageDecoder;
 use super::filter;
-use super::open::{Opened, meta_of, open_root};
-use super::prune::{Action, Filter, Known, tag_type};
+use super::open::{Opened, meta_of};
+use super::prune::{self, Action, Filter, Known, tag_type};
 use crate::chunk::HEADER;
 use crate::column::ColumnId;
 use crate::group::decode::Part;
 use crate::index::{ChunkEntry, GroupEntry};
+use crate::metadata::ROOT;
 
 /// An opened dataset.
 #[derive(Debug)]
@@ -41,9 +42,8 @@ const GAP: u64 = 32 << 10;
 const MOST_OF_A_REQUEST: u64 = 16 << 20;
 
 impl Bams3Dataset {
-    pub(super) async fn open(at: &Location, io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
-        let root = open_root(at, io).await?;
-        let opened = Opened::open(at, &root, io, &options.limits).await?;
+    pub(super) async fn open(at: &Location, root: &[u8], io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
+        let opened = Opened::open(at, root, io, &options.limits).await?;
         let mut seen = SeenTags::default();
         for column in &opened.metadata.columns {
             if let Some(kind) = ColumnId(column.id).as_tag() {
@@ -87,15 +87,17 @@ pub(super) fn part_of(column: Column) -> Part {
     }
 }
 
-/// Byte ranges of a chunk, in order, near ones joined.
-pub(super) fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+/// Byte ranges of a chunk, in order, near ones joined, but not over what is `held` already.
+pub(crate) fn coalesce(mut ranges: Vec<Range<u64>>, held: &[Range<u64>]) -> Vec<Range<u64>> {
+    let is_free = |gap: Range<u64>| !held.iter().any(|h| h.start < gap.end && gap.start < h.end);
     ranges.sort_by_key(|r| r.start);
     let mut joined: Vec<Range<u64>> = Vec::new();
     for range in ranges.into_iter().filter(|r| !r.is_empty()) {
         match joined.last_mut() {
             Some(last)
                 if range.start <= last.end.saturating_add(GAP)
-                    && range.end.max(last.end) - last.start <= MOST_OF_A_REQUEST =>
+                    && range.end.max(last.end) - last.start <= MOST_OF_A_REQUEST
+                    && is_free(last.end..range.start) =>
             {
                 last.end = last.end.max(range.end);
             }
@@ -106,7 +108,7 @@ pub(super) fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 }
 
 /// The ranges of what `parts` are made from, in `groups` of `chunk`, and of its header if the first group is among them.
-pub(super) fn ranges_of(chunk: &ChunkEntry, groups: Range<usize>, parts: &BTreeSet<Part>) -> Vec<Range<u64>> {
+pub(crate) fn ranges_of(chunk: &ChunkEntry, groups: Range<usize>, parts: &BTreeSet<Part>) -> Vec<Range<u64>> {
     let mut ranges = Vec::new();
     for group in &chunk.groups[groups.clone()] {
         ranges.extend(pages_of(group, parts).filter_map(|c| group.page(c)).map(|p| p.range()));
@@ -114,11 +116,63 @@ pub(super) fn ranges_of(chunk: &ChunkEntry, groups: Range<usize>, parts: &BTreeS
     if groups.start == 0 && !ranges.is_empty() {
         ranges.push(0..HEADER as u64);
     }
-    coalesce(ranges)
+    coalesce(ranges, &[])
+}
+
+/// The ranges of what `parts` of `group` are made from, without those that are `held`.
+pub(super) fn more_of(group: &GroupEntry, parts: &BTreeSet<Part>, held: &[Range<u64>]) -> Vec<Range<u64>> {
+    let pages = pages_of(group, parts).filter_map(|c| group.page(c)).map(|p| p.range());
+    pages.filter(|p| !held.iter().any(|h| h.start <= p.start && p.end <= h.end)).collect()
+}
+
+/// What a scan's rows are made from and tested by.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// Of the projection.
+    pub(super) payload: BTreeSet<Part>,
+    /// Of the filters.
+    pub(super) tested: BTreeSet<Part>,
+}
+
+/// Payload bytes that make a second round worth its wait.
+const PAYLOAD: u64 = 64 << 10;
+
+impl Wanted {
+    pub(super) fn all(&self) -> BTreeSet<Part> {
+        self.payload.union(&self.tested).copied().collect()
+    }
+
+    /// Whether statistics leave it open if a group keeps any row, so that reading its filter columns first may save the
+    /// others. Regions do not: a group that reaches into one keeps rows of it.
+    pub(super) fn is_in_two_steps(&self, groups: &[GroupEntry], filter: Filter<'_>, contigs: &Contigs) -> bool {
+        let is_open = |group: &GroupEntry| {
+            filter.action(Known { stats: &group.stats, group: Some(group), contigs, names: None }) == Action::Test
+        };
+        let extra = |group: &GroupEntry| {
+            let tested: BTreeSet<_> = pages_of(group, &self.tested).collect();
+            let extra = pages_of(group, &self.payload).filter(|c| !tested.contains(c));
+            extra.filter_map(|c| group.page(c)).map(|p| u64::from(p.bytes)).sum::<u64>()
+        };
+        filter.conditions.iter().any(is_selective)
+            && groups.iter().map(extra).sum::<u64>() > PAYLOAD
+            && groups.iter().any(is_open)
+    }
+}
+
+/// Whether a condition is on values that a whole row group may lack though its statistics do not say so.
+fn is_selective(condition: &Condition) -> bool {
+    match condition {
+        Condition::And(list) | Condition::Or(list) => list.iter().any(is_selective),
+        Condition::Not(inner) => is_selective(inner),
+        Condition::Compare(c, ..) | Condition::In(c, _) | Condition::IsNull(c) | Condition::Bits { column: c, .. } => {
+            !matches!(c.as_str(), "rname" | "pos" | "end")
+        }
+        Condition::Overlaps(_) | Condition::Unknown => false,
+    }
 }
 
 /// The columns of what `parts` are made from.
-pub(super) fn pages_of(group: &GroupEntry, parts: &BTreeSet<Part>) -> impl Iterator<Item = ColumnId> + use<> {
+pub(crate) fn pages_of(group: &GroupEntry, parts: &BTreeSet<Part>) -> impl Iterator<Item = ColumnId> + use<> {
     let mut columns = BTreeSet::new();
     parts.iter().for_each(|p| p.columns(group, &mut columns));
     columns.into_iter()
@@ -193,6 +247,13 @@ impl Dataset for Bams3Dataset {
         .boxed()
     }
 
+    fn load_filters<'a>(&'a self, io: &'a dyn ObjectIo, predicate: &'a Predicate) -> BoxFuture<'a, Result<()>> {
+        async move {
+            if predicate.all.iter().any(prune::asks_for_names) { self.opened.load_names(io).await } else { Ok(()) }
+        }
+        .boxed()
+    }
+
     fn needs_index(&self) -> bool {
         true
     }
@@ -218,12 +279,15 @@ impl Dataset for Bams3Dataset {
         let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
         let mut runs: Vec<Run> = Vec::new();
         let mut seen_groups = 0;
-        for part in self.opened.index(own.as_deref())? {
+        for (first_group, part) in self.opened.index(own.as_deref())? {
+            let mut number_of_group = first_group;
             for (number, chunk) in part.iter().enumerate() {
                 seen_groups += chunk.groups.len() as u64;
                 let mut is_read = false;
                 for (i, group) in chunk.groups.iter().enumerate() {
-                    let known = Known { stats: &group.stats, group: Some(group), contigs: &self.opened.contigs };
+                    let names = self.opened.names().map(|names| (names, number_of_group));
+                    number_of_group += 1;
+                    let known = Known { stats: &group.stats, group: Some(group), contigs: &self.opened.contigs, names };
                     let wanted = match filter.action(known) {
                         Action::Leave(reason) => {
                             *reasons.entry(reason).or_default() += 1;
@@ -258,11 +322,15 @@ impl Dataset for Bams3Dataset {
         if totals.groups > seen_groups {
             *reasons.entry("outside the regions".into()).or_default() += totals.groups - seen_groups;
         }
-        let all: BTreeSet<Part> = payload.union(&tested).copied().collect();
+        let wanted = Wanted { payload, tested };
         let mut objects: Vec<ObjectMeta> = Vec::new();
-        let mut partitions = self.share(runs, request.partitions, &all, &mut objects);
+        let mut partitions = self.share(runs, request.partitions, &wanted, filter, &mut objects);
         if counted > 0 {
             reasons.insert("counted by statistics".into(), totals.groups - kept_groups - reasons.values().sum::<u64>());
+            if objects.is_empty() {
+                // A segment names an object, though nothing is read of it.
+                objects.push(meta_of(at, ROOT, 0));
+            }
             let segment = Segment { object: ObjectId(0), bytes: 0..0, framing: Framing::Counted { rows: counted } };
             match partitions.first_mut() {
                 Some(first) => first.segments.insert(0, segment),
@@ -303,7 +371,8 @@ impl Bams3Dataset {
             reasons: vec![("counted by statistics".into(), totals.groups)],
         };
         ScanPlan {
-            objects: Vec::new().into(),
+            // A segment names an object, though nothing is read of it.
+            objects: vec![meta_of(&self.opened.at, ROOT, 0)].into(),
             partitions: if is_empty { Vec::new() } else { vec![Partition { segments: vec![segment] }] },
             index: IndexUse::Statistics,
             regions: None,
@@ -317,7 +386,8 @@ impl Bams3Dataset {
         &self,
         runs: Vec<Run>,
         wanted: usize,
-        parts: &BTreeSet<Part>,
+        parts: &Wanted,
+        filter: Filter<'_>,
         objects: &mut Vec<ObjectMeta>,
     ) -> Vec<Partition> {
         let total: u64 = runs.iter().map(|r| r.bytes.max(1)).sum();
@@ -342,9 +412,19 @@ impl Bams3Dataset {
                 let fit = usize::try_from(room.div_ceil(each.max(1))).unwrap_or(usize::MAX).max(1);
                 let end = run.groups.end.min(begin.saturating_add(fit));
                 room = room.saturating_sub(each * (end - begin) as u64);
-                let ranges = ranges_of(chunk, begin..end, parts);
+                let groups = &chunk.groups[begin..end];
+                let ranges = if parts.is_in_two_steps(groups, filter, &self.opened.contigs) {
+                    let mut first = ranges_of(chunk, begin..end, &parts.tested);
+                    let then = groups.iter().flat_map(|g| more_of(g, &parts.payload, &first)).collect();
+                    let then = coalesce(then, &first);
+                    first.extend(then);
+                    first
+                } else {
+                    ranges_of(chunk, begin..end, &parts.all())
+                };
                 let bytes = ranges.iter().map(|r| r.end - r.start).sum();
-                let around = ranges.first().map_or(0, |r| r.start)..ranges.last().map_or(0, |r| r.end);
+                let around =
+                    ranges.iter().map(|r| r.start).min().unwrap_or(0)..ranges.iter().map(|r| r.end).max().unwrap_or(0);
                 let framing = Framing::Pages {
                     chunk: chunk.ordinal,
                     first: begin as u32,

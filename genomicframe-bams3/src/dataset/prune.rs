@@ -4,15 +4,16 @@ use genomicframe_core::alignment::TagType;
 use genomicframe_core::genome::{Contigs, Interval, RegionSet};
 use genomicframe_core::scan::{Condition, Literal, Op};
 
+use crate::bloom::NameFilters;
 use crate::index::{GroupEntry, GroupStats, MAPQ_STEPS};
 
 /// What rows can come to under a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     /// Some row may satisfy it.
-    pub(super) can_pass: bool,
+    pub(crate) can_pass: bool,
     /// Some row may not.
-    pub(super) can_fail: bool,
+    pub(crate) can_fail: bool,
     /// Some row may come to null, which counts as not satisfying and does not change under NOT.
     can_be_null: bool,
 }
@@ -31,29 +32,31 @@ impl Verdict {
     }
 
     /// Whether every row satisfies it.
-    pub(super) fn is_all(self) -> bool {
+    pub(crate) fn is_all(self) -> bool {
         !self.can_fail && !self.can_be_null
     }
 }
 
 /// Statistics of rows and, of a row group, which pages it has.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known<'a> {
-    pub(super) stats: &'a GroupStats,
-    pub(super) group: Option<&'a GroupEntry>,
-    pub(super) contigs: &'a Contigs,
+pub(crate) struct Known<'a> {
+    pub(crate) stats: &'a GroupStats,
+    pub(crate) group: Option<&'a GroupEntry>,
+    pub(crate) contigs: &'a Contigs,
+    /// Filters of read names, and the number of the row group among them.
+    pub(crate) names: Option<(&'a NameFilters, u64)>,
 }
 
 /// The conditions of a scan, in the order they are tried, so that the first that excludes rows names the reason.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Filter<'a> {
-    pub(super) regions: Option<&'a RegionSet>,
-    pub(super) conditions: &'a [Condition],
+pub(crate) struct Filter<'a> {
+    pub(crate) regions: Option<&'a RegionSet>,
+    pub(crate) conditions: &'a [Condition],
 }
 
 /// What is to be done with rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     /// None passes, for this reason.
     Leave(String),
     /// All pass.
@@ -65,7 +68,7 @@ pub(super) enum Action {
 }
 
 impl Filter<'_> {
-    pub(super) fn action(&self, known: Known<'_>) -> Action {
+    pub(crate) fn action(&self, known: Known<'_>) -> Action {
         let mut open: Vec<&Condition> = Vec::new();
         let mut is_open = false;
         if let Some(regions) = self.regions {
@@ -89,6 +92,15 @@ impl Filter<'_> {
             (false, [one]) => counted(one, known.stats).map_or(Action::Test, Action::Count),
             _ => Action::Test,
         }
+    }
+}
+
+/// Whether filters of read names can decide `condition`.
+pub(super) fn asks_for_names(condition: &Condition) -> bool {
+    match condition {
+        Condition::And(list) | Condition::Or(list) => list.iter().any(asks_for_names),
+        Condition::Compare(column, Op::Eq, _) | Condition::In(column, _) => column == "qname",
+        _ => false,
     }
 }
 
@@ -133,7 +145,7 @@ fn counted(condition: &Condition, stats: &GroupStats) -> Option<u64> {
     Some(if reaching { rows } else { stats.rows.checked_sub(rows)? })
 }
 
-pub(super) fn overlap(regions: &RegionSet, known: Known<'_>) -> Verdict {
+pub(crate) fn overlap(regions: &RegionSet, known: Known<'_>) -> Verdict {
     let s = known.stats;
     // Rows without a contig are counted with those that have one but no start.
     let placed = s.rows > s.unplaced;
@@ -218,20 +230,20 @@ fn range(column: &str, s: &GroupStats) -> Option<(i64, i64, bool)> {
 fn compare(column: &str, op: Op, value: &Literal, known: Known<'_>) -> Verdict {
     let s = known.stats;
     if let (Some((least, most, can_be_null)), Literal::Int(n)) = (range(column, s), value) {
-        // Unplaced rows may still have a position of their own in odd files: `start_min` does not count them.
+        // Rows without a contig may still have a position of their own: `start_min` does not count them.
         if can_be_null {
             let verdict = between(op, least, most, *n);
-            return if s.rows == s.unplaced {
-                Verdict::UNKNOWN
-            } else {
-                Verdict { can_be_null: true, can_pass: true, ..verdict }
-            };
+            return if s.contig_last < 0 { Verdict::UNKNOWN } else { verdict.or_null(true) };
         }
         return between(op, least, most, *n);
     }
     match (column, value) {
         ("rname", Literal::Text(name)) => contig(op, name, known),
-        ("tag_rg", Literal::Text(name)) if op == Op::Eq => match &s.read_groups {
+        ("qname", Literal::Text(name)) if op == Op::Eq => match known.names {
+            Some((names, group)) if !names.may_have(group, name.as_bytes()) => Verdict::NONE.or_null(true),
+            _ => Verdict::UNKNOWN,
+        },
+        ("tag_rg", Literal::Text(name)) if op == Op::Eq && lists_read_groups(known) => match &s.read_groups {
             Some(groups) if groups.binary_search(name).is_err() => Verdict::NONE.or_null(true),
             _ => Verdict::UNKNOWN,
         },
@@ -282,6 +294,15 @@ fn lacks_tag(column: &str, known: Known<'_>) -> bool {
     !group.pages.iter().filter_map(|p| p.column.as_tag()).any(|t| t.key.eq_ignore_ascii_case(key.as_bytes()))
 }
 
+/// Whether a group's read groups are all that its column `tag_rg` shows: text, and not of a tag `rg`.
+fn lists_read_groups(known: Known<'_>) -> bool {
+    known.group.is_some_and(|g| {
+        let tags = g.pages.iter().filter_map(|p| p.column.as_tag());
+        let mut named = tags.filter(|t| t.key.eq_ignore_ascii_case(b"RG"));
+        named.all(|t| (t.key, t.of) == (*b"RG", b'Z'))
+    })
+}
+
 fn is_null(column: &str, known: Known<'_>) -> Verdict {
     let s = known.stats;
     match column {
@@ -298,7 +319,7 @@ fn is_null(column: &str, known: Known<'_>) -> Verdict {
 }
 
 /// Types that a tag's values can have, as columns.
-pub(super) fn tag_type(of: u8, sub: u8) -> TagType {
+pub(crate) fn tag_type(of: u8, sub: u8) -> TagType {
     match (of, sub) {
         (b'f', _) => TagType::Float,
         (b'A' | b'Z' | b'H', _) => TagType::Text,

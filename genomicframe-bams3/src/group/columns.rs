@@ -9,6 +9,7 @@ use super::tags::{Layouts, TagsBuilder, Values};
 use crate::codec::cigars::{Cigars, CigarsBuilder};
 use crate::codec::strings::Strings;
 use crate::column::ColumnId;
+use crate::metadata::Tally;
 
 const UNMAPPED: u16 = 0x4;
 
@@ -68,6 +69,18 @@ impl Columns {
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.starts.len()
+    }
+
+    /// Their bases, and the rows per contig and flag.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally { bases: self.lengths.iter().map(|n| u64::from(*n)).sum(), ..Tally::default() };
+        for contig in &self.contigs {
+            *tally.contigs.entry(*contig).or_default() += 1;
+        }
+        for flag in &self.flags {
+            *tally.flags.entry(*flag).or_default() += 1;
+        }
+        tally
     }
 
     fn push(&mut self, record: &Record<'_>, cigars: &mut CigarsBuilder, tags: &mut TagsBuilder) -> Result<()> {

@@ -7,16 +7,17 @@ use bytes::Bytes;
 use genomicframe_core::{Error, Offset, Result};
 
 use super::encode::{MATE_CIGAR_TAG, encoding};
-use super::tags::{Layouts, Values, decode_layouts, decode_values};
+use super::tags::{Layouts, Values, checked, decode_layouts, decode_values};
 use crate::chunk::crc32;
 use crate::codec::cigars::Cigars;
 use crate::codec::layout::{Cigars as RowCigars, Layout};
 use crate::codec::links;
 use crate::codec::mates::{self, Rows};
+use crate::codec::mismatches::{self, Expected};
 use crate::codec::stream::{Input, Unpacker};
 use crate::codec::strings::Strings;
 use crate::codec::{bases, cigars, ints, mate_cigar, names, quality};
-use crate::column::ColumnId;
+use crate::column::{ColumnId, TagKind};
 use crate::index::{GroupEntry, PageEntry};
 
 /// What of a row is wanted.
@@ -51,6 +52,22 @@ pub enum Part {
 }
 
 impl Part {
+    /// All that a record is made from.
+    pub const RECORD: [Self; 12] = [
+        Self::Contig,
+        Self::Start,
+        Self::End,
+        Self::Flag,
+        Self::Mapq,
+        Self::Name,
+        Self::Cigar,
+        Self::Mate,
+        Self::Tlen,
+        Self::Bases,
+        Self::Quality,
+        Self::Tags,
+    ];
+
     /// The columns of `group` that it is made from.
     pub fn columns(self, group: &GroupEntry, out: &mut BTreeSet<ColumnId>) {
         use ColumnId as C;
@@ -73,8 +90,10 @@ impl Part {
             let Some(kind) = page.column.as_tag() else { continue };
             if self == Self::Tags || self == Self::Tag(kind.key) {
                 out.insert(page.column);
-                if page.encoding == encoding::MATE_CIGAR {
-                    out.extend([C::FLAG, C::LINK, C::CIGAR]);
+                match page.encoding {
+                    encoding::MATE_CIGAR => out.extend([C::FLAG, C::LINK, C::CIGAR]),
+                    encoding::MISMATCHES | encoding::EDITS => Self::Bases.columns(group, out),
+                    _ => {}
                 }
             }
         }
@@ -96,6 +115,7 @@ pub struct GroupReader<'a> {
     mates: Option<Arc<Vec<u32>>>,
     places: Option<Arc<(Vec<i32>, Vec<i64>)>>,
     cigars: Option<Arc<Cigars>>,
+    bases: Option<Arc<Vec<u8>>>,
     layouts: Option<Arc<Layouts>>,
 }
 
@@ -115,6 +135,7 @@ impl<'a> GroupReader<'a> {
             mates: None,
             places: None,
             cigars: None,
+            bases: None,
             layouts: None,
         }
     }
@@ -324,11 +345,39 @@ impl<'a> GroupReader<'a> {
         Ok(self.cigars.clone().unwrap_or_default())
     }
 
+    /// The values of `MD` and `NM`, where the consensus tells of them.
+    fn told_by_consensus(&mut self, column: ColumnId, kind: TagKind) -> Result<Values> {
+        let owners = mate_cigar::owners(&*self.layouts()?, kind);
+        let bases = self.bases()?;
+        let (contigs, starts, flags) = (self.contigs()?, self.starts()?, self.flags()?);
+        let (lengths, cigars) = (self.lengths()?, self.cigars()?);
+        let unmapped: Vec<bool> = flags.iter().map(|f| f & 4 != 0).collect();
+        let (ops, ends) = cigars.rows();
+        let cigars = RowCigars { ops: &ops, ends: &ends };
+        let layout = Layout { contigs: &contigs, starts: &starts, cigars, lengths: &lengths, unmapped: &unmapped };
+        let consensus = self.page(ColumnId::CONSENSUS, encoding::CONSENSUS)?;
+        let of = Expected::new(&layout, &consensus, &bases, self.unpacker)?;
+        if kind.of == b'Z' {
+            let read = |input: &mut Input<'_>, u: &mut Unpacker| mismatches::decode_md(&of, &owners, input, u);
+            return self.decode(column, encoding::MISMATCHES, read).map(Values::Text);
+        }
+        let read = |input: &mut Input<'_>, u: &mut Unpacker| mismatches::decode_nm(&of, &owners, input, u);
+        let values = self.decode(column, encoding::EDITS, read)?;
+        checked(kind.of, values).map(Values::Ints)
+    }
+
     /// Bases of all rows as text.
     ///
     /// # Errors
     /// As [`GroupReader::contigs`].
-    pub fn bases(&mut self) -> Result<Vec<u8>> {
+    pub fn bases(&mut self) -> Result<Arc<Vec<u8>>> {
+        if self.bases.is_none() {
+            self.bases = Some(Arc::new(self.decode_bases()?));
+        }
+        Ok(self.bases.clone().unwrap_or_default())
+    }
+
+    fn decode_bases(&mut self) -> Result<Vec<u8>> {
         let (contigs, starts, flags) = (self.contigs()?, self.starts()?, self.flags()?);
         let (lengths, cigars) = (self.lengths()?, self.cigars()?);
         let unmapped: Vec<bool> = flags.iter().map(|f| f & 4 != 0).collect();
@@ -375,6 +424,10 @@ impl<'a> GroupReader<'a> {
     /// As [`GroupReader::contigs`].
     pub fn values(&mut self, column: ColumnId, n: usize) -> Result<Values> {
         let kind = column.as_tag().ok_or_else(|| Error::invalid("not a tag's column").field(column.name()))?;
+        let by_consensus = self.entry.page(column).map(|p| p.encoding);
+        if matches!(by_consensus, Some(encoding::MISMATCHES | encoding::EDITS)) {
+            return self.told_by_consensus(column, kind);
+        }
         let is_by_mate = self.entry.page(column).is_some_and(|p| p.encoding == encoding::MATE_CIGAR);
         if column == MATE_CIGAR_TAG && is_by_mate {
             let (cigars, mates, layouts) = (self.cigars()?, self.mates()?, self.layouts()?);

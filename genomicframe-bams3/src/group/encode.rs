@@ -6,10 +6,13 @@ use genomicframe_core::Result;
 
 use super::columns::Columns;
 use super::tags::{Values, encode_layouts, encode_values};
-use crate::codec::layout::{Cigars as RowCigars, Layout};
+use crate::Preset;
+use crate::codec::layout::{Cigars as RowCigars, Layout, begins};
 use crate::codec::links;
 use crate::codec::mates::{self, Rows};
-use crate::codec::stream::Packer;
+use crate::codec::mismatches::{self, Expected};
+use crate::codec::packed::LETTERS;
+use crate::codec::stream::{Packer, Unpacker};
 use crate::codec::{bases, cigars, ints, mate_cigar, names, quality};
 use crate::column::ColumnId;
 use crate::index::GroupStats;
@@ -38,6 +41,10 @@ pub mod encoding {
     pub const VALUES: u8 = 10;
     /// CIGARs of mates as text, told by the mate in the group.
     pub const MATE_CIGAR: u8 = 11;
+    /// `MD` values, told by the consensus.
+    pub const MISMATCHES: u8 = 12;
+    /// `NM` values, told by the consensus.
+    pub const EDITS: u8 = 13;
 }
 
 /// A page ready to be stored.
@@ -69,6 +76,8 @@ impl EncodedGroup {
 
 /// The tag that repeats the mate's CIGAR.
 pub const MATE_CIGAR_TAG: ColumnId = ColumnId(u32::from_be_bytes([b'M', b'C', b'Z', 0]));
+/// The tag that tells of the reference where a read differs from it.
+const MISMATCHES_TAG: ColumnId = ColumnId(u32::from_be_bytes([b'M', b'D', b'Z', 0]));
 /// The tag that names the read group.
 const READ_GROUP_TAG: ColumnId = ColumnId(u32::from_be_bytes([b'R', b'G', b'Z', 0]));
 
@@ -111,7 +120,17 @@ pub fn encode(columns: &Columns, packer: &mut Packer) -> Result<EncodedGroup> {
     };
     let mut consensus = Vec::new();
     let mut differences = Vec::new();
-    bases::encode(&layout, &c.bases, pages.packer, &mut consensus, &mut differences)?;
+    // Told by the consensus, these tags cost next to nothing, but reading them takes the bases.
+    let by_consensus = pages.packer.level().preset() == Preset::Small && c.tags.contains_key(&MISMATCHES_TAG);
+    let votes = if by_consensus { reference_votes(c, &ops, &ends) } else { Vec::new() };
+    let votes = if by_consensus { &votes } else { &c.bases };
+    bases::encode_with_votes(&layout, &c.bases, votes, pages.packer, &mut consensus, &mut differences)?;
+    let letters: Vec<u8> =
+        if by_consensus { c.bases.iter().map(|code| LETTERS[usize::from(*code & 15)]).collect() } else { Vec::new() };
+    let expected = match by_consensus {
+        true => Some(Expected::new(&layout, &consensus, &letters, &mut Unpacker::new()?)?),
+        false => None,
+    };
     pages.push(ColumnId::CONSENSUS, encoding::CONSENSUS, consensus);
     pages.push(ColumnId::BASES, encoding::BASES, differences);
     pages.add(ColumnId::QUALITY, encoding::QUALITY, |p, out| quality::encode(&c.qualities, &c.lengths, p, out))?;
@@ -124,10 +143,41 @@ pub fn encode(columns: &Columns, packer: &mut Packer) -> Result<EncodedGroup> {
                 let expected = mate_cigar::Expected { cigars: &c.cigars, mates: &mates, owners: &owners };
                 pages.add(*id, encoding::MATE_CIGAR, |p, out| mate_cigar::encode(expected, texts, p, out))?;
             }
+            Values::Text(texts)
+                if *id == MISMATCHES_TAG
+                    && let Some(of) = &expected =>
+            {
+                let owners = mate_cigar::owners(&c.layouts, kind);
+                pages.add(*id, encoding::MISMATCHES, |p, out| mismatches::encode_md(of, &owners, texts, p, out))?;
+            }
+            Values::Ints(numbers)
+                if kind.key == *b"NM"
+                    && kind.of != b'f'
+                    && let Some(of) = &expected =>
+            {
+                let owners = mate_cigar::owners(&c.layouts, kind);
+                pages.add(*id, encoding::EDITS, |p, out| mismatches::encode_nm(of, &owners, numbers, p, out))?;
+            }
             _ => pages.add(*id, encoding::VALUES, |p, out| encode_values(kind, values, p, out))?,
         }
     }
     Ok(EncodedGroup { stats, pages: pages.pages })
+}
+
+/// The bases of all rows, with the reference's in their place where `MD` tells of them.
+fn reference_votes(c: &Columns, ops: &[u32], ends: &[u32]) -> Vec<u8> {
+    let mut votes = c.bases.clone();
+    let (Some(Values::Text(values)), Some(kind)) = (c.tags.get(&MISMATCHES_TAG), MISMATCHES_TAG.as_tag()) else {
+        return votes;
+    };
+    let begins = begins(&c.lengths);
+    for (value, row) in mate_cigar::owners(&c.layouts, kind).into_iter().enumerate() {
+        let row = row as usize;
+        let from = if row == 0 { 0 } else { ends[row - 1] as usize };
+        let bases = begins[row]..begins[row] + c.lengths[row] as usize;
+        mismatches::put_reference(&ops[from..ends[row] as usize], values.get(value), &mut votes[bases]);
+    }
+    votes
 }
 
 struct Pages<'a> {
@@ -160,7 +210,8 @@ impl Pages<'_> {
 /// Most read groups that are listed of a row group.
 const MOST_READ_GROUPS: usize = 32;
 
-fn stats(c: &Columns) -> GroupStats {
+/// What is known of all rows of `c`.
+pub(crate) fn stats(c: &Columns) -> GroupStats {
     let mut s = GroupStats::new(c.rows() as u32);
     s.contig_first = c.contigs.first().copied().unwrap_or(-1);
     s.contig_last = c.contigs.last().copied().unwrap_or(-1);
@@ -177,10 +228,15 @@ fn stats(c: &Columns) -> GroupStats {
                     distinct.insert(value);
                 }
             }
-            (distinct.len() <= MOST_READ_GROUPS)
-                .then(|| distinct.iter().map(|v| String::from_utf8_lossy(v).into_owned()).collect())
+            // Sorted as text, as they are looked up: replaced bytes change the order.
+            let names = || distinct.iter().map(|v| String::from_utf8_lossy(v).into_owned()).collect::<BTreeSet<_>>();
+            (distinct.len() <= MOST_READ_GROUPS).then(|| names().into_iter().collect())
         }
         _ => Some(Vec::new()),
     };
+    // Read groups are text; what other types say is not listed.
+    if c.tags.keys().any(|id| *id != READ_GROUP_TAG && id.as_tag().is_some_and(|kind| kind.key == *b"RG")) {
+        s.read_groups = None;
+    }
     s
 }

@@ -1,4 +1,4 @@
-//! Tags of a row group: a layout per row, and a column of values per tag and type (specification §7.9).
+//! Tags of a row group: a layout per row, and a column of values per tag and type (specification §7.13, §7.14).
 //!
 //! ```text
 //! layout page: layouts varint │ of each: tags varint, then 4 bytes per tag (two characters, type, subtype or 0) │
@@ -113,7 +113,10 @@ fn fits(kind: u8, value: i64) -> bool {
 pub struct TagsBuilder {
     layouts: Layouts,
     known: HashMap<Vec<TagKind>, u32>,
-    values: BTreeMap<ColumnId, Values>,
+    values: Vec<(ColumnId, Values)>,
+    places: BTreeMap<ColumnId, usize>,
+    /// Where the tags of the row before have their values: those of the next row are mostly the same.
+    last: Vec<usize>,
     scratch: Vec<TagKind>,
 }
 
@@ -134,12 +137,14 @@ impl TagsBuilder {
             let sub = tag.array().map_or(0, |(sub, _)| sub);
             let kind = TagKind { key: tag.key, of: tag.kind, sub };
             self.scratch.push(kind);
-            self.values.entry(ColumnId::tag(kind)).or_insert_with(|| Values::new(kind)).push(kind, &tag);
+            let at = self.place(self.scratch.len() - 1, kind);
+            self.values[at].1.push(kind, &tag);
         }
-        let id = match (self.layouts.ids.last(), self.known.get(&self.scratch)) {
-            (Some(last), _) if self.layouts.distinct[*last as usize] == self.scratch => *last,
-            (_, Some(id)) => *id,
-            _ => {
+        let last = self.layouts.ids.last().copied();
+        let id = match last.filter(|last| self.layouts.distinct[*last as usize] == self.scratch) {
+            Some(last) => last,
+            None if self.known.contains_key(&self.scratch) => self.known[&self.scratch],
+            None => {
                 let id = self.layouts.distinct.len() as u32;
                 self.known.insert(self.scratch.clone(), id);
                 self.layouts.distinct.push(self.scratch.clone());
@@ -150,9 +155,26 @@ impl TagsBuilder {
         Ok(())
     }
 
+    /// Where the values of `kind` are, which stands at place `i` in its row.
+    fn place(&mut self, i: usize, kind: TagKind) -> usize {
+        let id = ColumnId::tag(kind);
+        if let Some(at) = self.last.get(i).copied().filter(|at| self.values[*at].0 == id) {
+            return at;
+        }
+        let at = *self.places.entry(id).or_insert_with(|| {
+            self.values.push((id, Values::new(kind)));
+            self.values.len() - 1
+        });
+        match self.last.get_mut(i) {
+            Some(last) => *last = at,
+            None => self.last.push(at),
+        }
+        at
+    }
+
     /// What was added.
     pub fn finish(self) -> (Layouts, BTreeMap<ColumnId, Values>) {
-        (self.layouts, self.values)
+        (self.layouts, self.values.into_iter().collect())
     }
 }
 
@@ -218,15 +240,19 @@ pub fn encode_values(kind: TagKind, values: &Values, packer: &mut Packer, out: &
 /// Most elements of all arrays of a row group.
 const MOST_ELEMENTS: usize = 1 << 28;
 
+/// `values`, if each is one of `kind`'s.
+pub(super) fn checked(kind: u8, values: Vec<i64>) -> Result<Vec<i64>> {
+    match values.iter().find(|v| !fits(kind, **v)) {
+        Some(bad) => Err(Error::corrupt(format!("{bad} is no value of type '{}'", char::from(kind)))),
+        None => Ok(values),
+    }
+}
+
 /// Reads `n` values.
 ///
 /// # Errors
 /// When the bytes are not what [`encode_values`] writes, or a number does not fit its type.
 pub fn decode_values(kind: TagKind, input: &mut Input<'_>, n: usize, unpacker: &mut Unpacker) -> Result<Values> {
-    let checked = |kind: u8, values: Vec<i64>| match values.iter().find(|v| !fits(kind, **v)) {
-        Some(bad) => Err(Error::corrupt(format!("{bad} is no value of type '{}'", char::from(kind)))),
-        None => Ok(values),
-    };
     match kind.of {
         b'A' => {
             let bytes = unpacker.get_exact(input, n)?;

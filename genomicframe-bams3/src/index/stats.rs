@@ -1,4 +1,4 @@
-//! Statistics of a row group's rows; of chunks and datasets by merging.
+//! Statistics of a row group's rows; of chunks and datasets by merging (specification §4.3).
 
 use serde::{Deserialize, Serialize};
 

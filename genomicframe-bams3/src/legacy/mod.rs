@@ -7,18 +7,25 @@
 //! | `binary`, `json` | the records of 0.2 and 0.1 |
 //! | `tags` | tags get their types back |
 //! | `row` | a record as BAM has it, and the order of records |
+//! | `open` | a dataset's storage, and how far the chunks read so far reach |
+//! | `dataset`, `decode` | the format as scans see it: planning, decoding |
+//! | `upgrade` | the records as the writer takes them |
 //!
-//! Nothing here does I/O. What those programs dropped stays absent: see [`LegacyMetadata::absent_columns`].
+//! What those programs dropped stays absent: see [`LegacyMetadata::absent_columns`].
 
 mod binary;
 mod chunk;
+mod dataset;
+mod decode;
 mod header;
 mod json;
 mod metadata;
+mod open;
 mod row;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 use std::collections::BTreeMap;
 
@@ -26,7 +33,9 @@ use genomicframe_core::genome::Contigs;
 use genomicframe_core::scan::Warnings;
 
 pub use chunk::decode_chunk;
+pub use dataset::LegacyDataset;
 pub use metadata::{is_legacy, parse_metadata, version};
+pub use upgrade::LegacySource;
 
 /// Columns that no older dataset stores: the records' bytes have no mate and a template length of 0.
 pub const ABSENT: [&str; 3] = ["rnext", "pnext", "tlen"];

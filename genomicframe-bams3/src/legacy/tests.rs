@@ -2,6 +2,9 @@
 
 mod build;
 mod damage;
+mod dataset;
 mod flavours;
 mod lengths;
 mod manifest;
+mod scanned;
+mod upgrade;

@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::destination::{Destination, Existing};
 use super::resume::Done;
+use crate::bloom;
 use crate::chunk::{DatasetId, VERSION};
 use crate::index::{ChunkEntry, GroupStats, encode};
-use crate::metadata::{ColumnTotals, HEADER, IndexPart, Layout, Metadata, ObjectRef, ROOT, Source, Tally, Totals, hex};
+use crate::metadata::{ColumnTotals, HEADER, IndexPart, Layout, Metadata, ObjectRef, ROOT, Source, Tally, Totals};
 
 /// Row groups after which an index object ends: opening a dataset of any size for one region reads a few MB.
 const PART_GROUPS: usize = 4096;
@@ -23,18 +24,11 @@ pub(super) async fn commit(
     layout: Layout,
     all: Vec<Done>,
 ) -> Result<Metadata> {
-    // Named by their content beyond the first dataset at a place, so that readers of the old root keep theirs.
-    let named = |name: &str, bytes: &[u8]| match (old, name.rsplit_once('.')) {
-        (Some(_), Some((stem, extension))) => format!("{stem}-{}.{extension}", &hex(&crate::chunk::sha256(bytes))[..8]),
-        _ => name.to_owned(),
-    };
     let header = header_text.as_bytes().to_vec();
-    let header_ref = ObjectRef::of(named(HEADER, &header), &header);
-    to.put(&header_ref.path, header).await?;
+    let header_ref = put(to, HEADER, header).await?;
     let people =
         serde_json::to_vec_pretty(&header_json(header_text)).map_err(|e| Error::invalid("no JSON").caused_by(e))?;
-    let people_ref = ObjectRef::of(named("_header.json", &people), &people);
-    to.put(&people_ref.path, people).await?;
+    let people_ref = put(to, "_header.json", people).await?;
 
     let mut tally = Tally::default();
     let mut columns: BTreeMap<u32, ColumnTotals> = BTreeMap::new();
@@ -47,13 +41,17 @@ pub(super) async fn commit(
             column.bytes += u64::from(page.bytes);
         }
     }
+    let filters: Vec<Vec<u64>> = all.iter().flat_map(|d| d.filters.iter().cloned()).collect();
+    let mut qname_index = None;
+    if !filters.is_empty() {
+        qname_index = Some(put(to, "_index/qname.bloom", bloom::encode(&filters)).await?);
+    }
     let entries: Vec<ChunkEntry> = all.into_iter().map(|d| d.entry).collect();
     let mut index = Vec::new();
     for part in parts(&entries) {
         let bytes = encode(part)?;
         let name = if part.len() == entries.len() { "chunks".to_owned() } else { format!("chunks-{:06}", index.len()) };
-        let object = ObjectRef::of(named(&format!("_index/{name}.arrow"), &bytes), &bytes);
-        to.put(&object.path, bytes).await?;
+        let object = put(to, &format!("_index/{name}.arrow"), bytes).await?;
         let groups = part.iter().map(|c| c.groups.len() as u64).sum();
         let stats = merged(part).unwrap_or_else(|| GroupStats::new(0));
         index.push(IndexPart { object, chunks: part.len() as u64, groups, stats });
@@ -76,7 +74,7 @@ pub(super) async fn commit(
         header: header_ref,
         header_json: people_ref,
         index,
-        qname_index: None,
+        qname_index,
         columns: columns.into_values().collect(),
         totals,
     };
@@ -93,6 +91,19 @@ pub(super) async fn commit(
         .hint("gf bams3 gc removes what no dataset uses"));
     }
     Ok(metadata)
+}
+
+/// Stores an object under `name`, or, where other bytes are there already, under one that tells its own: no object but the
+/// root ever changes, whoever else writes there.
+async fn put(to: &Destination, name: &str, bytes: Vec<u8>) -> Result<ObjectRef> {
+    let object = ObjectRef::of(name, &bytes);
+    if to.create(name, bytes.clone()).await? || to.get(name).await?.is_some_and(|there| there.bytes == bytes) {
+        return Ok(object);
+    }
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let object = ObjectRef { path: format!("{stem}-{}.{extension}", &object.sha256[..16]), ..object };
+    to.put(&object.path, bytes).await?;
+    Ok(object)
 }
 
 fn merged(chunks: &[ChunkEntry]) -> Option<GroupStats> {

@@ -1,4 +1,4 @@
-//! Where row groups and chunks end: decided by the records alone, so that every run cuts alike.
+//! Where row groups and chunks end: decided by the records alone, so that every run cuts alike (specification §9.2).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -110,25 +110,20 @@ impl Cutter {
             let (contig, start, bases) = (i32_at(0), i32_at(4), i32_at(16));
             let window = self.cutting.window.map_or(0, |w| i64::from(start).div_euclid(w as i64));
             let key = (contig, window);
-            if let Some(last) = self.last
-                && last != key
-            {
-                // Reads without a contig have chunks of their own, and windows do.
-                let must = last.0 < 0 || contig < 0 || self.cutting.window.is_some();
-                if must || self.open.rows >= self.cutting.group_rows / 4 {
-                    self.open.ends_chunk = must;
-                    self.open.ends_contig = true;
-                    self.close(&records, begin..i, &mut done)?;
-                    begin = i;
-                }
+            // Reads without a contig have chunks of their own, and windows do.
+            let must = self
+                .last
+                .is_some_and(|last| last != key && (last.0 < 0 || contig < 0 || self.cutting.window.is_some()));
+            let is_other = self.last.is_some_and(|last| last.0 != contig);
+            let is_full = self.open.rows >= self.cutting.group_rows || self.open.bases >= self.cutting.group_bases;
+            if must || is_full || (is_other && self.open.rows >= self.cutting.group_rows / 4) {
+                (self.open.ends_chunk, self.open.ends_contig) = (must, is_other);
+                self.close(&records, begin..i, &mut done)?;
+                begin = i;
             }
             self.last = Some(key);
             self.open.rows += 1;
             self.open.bases += u64::try_from(bases).unwrap_or(0);
-            if self.open.rows >= self.cutting.group_rows || self.open.bases >= self.cutting.group_bases {
-                self.close(&records, begin..i + 1, &mut done)?;
-                begin = i + 1;
-            }
         }
         if begin < all {
             self.open.parts.push((records, begin..all));

@@ -10,6 +10,7 @@ use rayon::ThreadPool;
 
 use super::cut::{Cutter, Cutting, GroupInput};
 use crate::Level;
+use crate::bloom::filter_of;
 use crate::chunk::{DatasetId, assemble};
 use crate::codec::stream::Packer;
 use crate::group::encode::encode;
@@ -27,6 +28,8 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
     /// What adds up.
     pub tally: Tally,
+    /// A filter of read names per row group, where they are asked for.
+    pub filters: Vec<Vec<u64>>,
     /// Records of the input that this chunk and all before it hold.
     pub records: u64,
 }
@@ -34,6 +37,7 @@ pub struct Chunk {
 struct Encoded {
     group: EncodedGroup,
     tally: Tally,
+    filter: Option<Vec<u64>>,
     ends_chunk: bool,
     ends_contig: bool,
 }
@@ -44,6 +48,7 @@ pub(super) struct Encoder<F> {
     level: Level,
     contigs: Arc<Contigs>,
     cutting: Cutting,
+    by_name: bool,
     dataset: DatasetId,
     waiting: VecDeque<Receiver<Result<Encoded>>>,
     most_waiting: usize,
@@ -61,6 +66,7 @@ impl<F: FnMut(Chunk) -> Result<()>> Encoder<F> {
         level: Level,
         contigs: Arc<Contigs>,
         cutting: Cutting,
+        by_name: bool,
         dataset: DatasetId,
         next_ordinal: u64,
         records: u64,
@@ -68,7 +74,20 @@ impl<F: FnMut(Chunk) -> Result<()>> Encoder<F> {
     ) -> Self {
         let most_waiting = pool.current_num_threads() + 1;
         let (waiting, open) = (VecDeque::new(), Vec::new());
-        Self { pool, level, contigs, cutting, dataset, waiting, most_waiting, open, next_ordinal, records, send }
+        Self {
+            pool,
+            level,
+            contigs,
+            cutting,
+            by_name,
+            dataset,
+            waiting,
+            most_waiting,
+            open,
+            next_ordinal,
+            records,
+            send,
+        }
     }
 
     /// Encodes all of `blocks`.
@@ -92,10 +111,10 @@ impl<F: FnMut(Chunk) -> Result<()>> Encoder<F> {
             self.collect(next)?;
         }
         let (sender, receiver) = sync_channel(1);
-        let (level, contigs) = (self.level, self.contigs.len());
+        let (level, contigs, by_name) = (self.level, self.contigs.len(), self.by_name);
         self.pool.spawn(move || {
             // Nobody waits for it any more when this fails.
-            let _ = sender.send(encode_group(input, level, contigs));
+            let _ = sender.send(encode_group(&input, level, contigs, by_name));
         });
         self.waiting.push_back(receiver);
         Ok(())
@@ -120,28 +139,25 @@ impl<F: FnMut(Chunk) -> Result<()>> Encoder<F> {
         }
         let mut tally = Tally::default();
         let mut groups = Vec::with_capacity(self.open.len());
+        let mut filters = Vec::new();
         for encoded in self.open.drain(..) {
             tally.merge(&encoded.tally);
             groups.push(encoded.group);
+            filters.extend(encoded.filter);
         }
         let first = groups.first().and_then(|g| usize::try_from(g.stats.contig_first).ok());
         let contig = first.and_then(|id| self.contigs.name(id));
         let (entry, bytes) = assemble(groups, self.dataset, self.next_ordinal, contig);
         self.next_ordinal += 1;
         self.records += entry.rows();
-        (self.send)(Chunk { entry, bytes, tally, records: self.records })
+        (self.send)(Chunk { entry, bytes, tally, filters, records: self.records })
     }
 }
 
-fn encode_group(input: GroupInput, level: Level, contigs: usize) -> Result<Encoded> {
+fn encode_group(input: &GroupInput, level: Level, contigs: usize, by_name: bool) -> Result<Encoded> {
     let columns = Columns::of(input.records(), contigs)?;
-    let mut tally = Tally { bases: columns.lengths.iter().map(|n| u64::from(*n)).sum(), ..Tally::default() };
-    for contig in &columns.contigs {
-        *tally.contigs.entry(*contig).or_default() += 1;
-    }
-    for flag in &columns.flags {
-        *tally.flags.entry(*flag).or_default() += 1;
-    }
+    let tally = columns.tally();
     let group = encode(&columns, &mut Packer::new(level)?)?;
-    Ok(Encoded { group, tally, ends_chunk: input.ends_chunk, ends_contig: input.ends_contig })
+    let filter = by_name.then(|| filter_of(columns.names.iter()));
+    Ok(Encoded { group, tally, filter, ends_chunk: input.ends_chunk, ends_contig: input.ends_contig })
 }

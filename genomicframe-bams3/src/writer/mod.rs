@@ -1,4 +1,4 @@
-//! Making a dataset: decode, check the order, cut, encode, store, commit.
+//! Making a dataset: decode, check the order, cut, encode, store, commit (specification §9).
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | `encode` | row groups on all cores, chunks in order |
 //! | `destination` | the object store or folder, and its conditional writes |
 //! | `resume` | what an interrupted conversion has done |
+//! | `header` | the header that is kept |
 //! | `commit` | header, index and root |
 //! | `gc` | what no root refers to |
 
@@ -14,8 +15,12 @@ pub mod cut;
 pub mod destination;
 mod encode;
 pub mod gc;
+mod header;
 mod resume;
+#[cfg(test)]
+mod tests;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,6 +52,8 @@ pub struct WriteOptions {
     pub cutting: Cutting,
     /// Encoding threads; 0: one per core.
     pub threads: usize,
+    /// Make filters of read names, which find the row groups that may have a name.
+    pub qname_index: bool,
     /// Go on where an interrupted conversion of the same input stopped.
     pub resume: bool,
     /// Replace the dataset that is there; or forget an interrupted conversion.
@@ -73,14 +80,14 @@ impl std::fmt::Debug for RecordInput {
     }
 }
 
-/// Counts that grow while a dataset is written.
+/// Counts that grow while a dataset is written, exported or validated.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Records encoded.
+    /// Records done.
     pub records: AtomicU64,
-    /// Chunks stored.
+    /// Chunks stored, or read.
     pub chunks: AtomicU64,
-    /// Bytes stored.
+    /// Their bytes.
     pub bytes: AtomicU64,
 }
 
@@ -107,14 +114,33 @@ pub async fn write(
     progress: Arc<Progress>,
 ) -> Result<Written> {
     let old = to.get(ROOT).await?;
-    if old.is_some() && !options.overwrite {
-        return Err(Error::invalid("a dataset is there already").in_object(to.name()).hint("--overwrite replaces it"));
+    let is_there = || Error::invalid("a dataset is there already").in_object(to.name()).hint("--overwrite replaces it");
+    if old.is_some() && !options.overwrite && !options.resume {
+        return Err(is_there());
     }
     let RecordInput { header_text, contigs, source, modified, mut blocks } = input;
-    let first = blocks()?;
+    let header_text = header::complete(header_text, &contigs);
+    // Where blocks end is the reader's own matter and decides nothing.
+    let mut first = VecDeque::new();
+    while first.iter().map(|r: &Records| r.bytes.len()).sum::<usize>() < SAMPLE {
+        let Some(records) = blocks()? else { break };
+        first.push_back(records);
+    }
     let layout = layout(options);
-    let dataset = identify(&header_text, &source, &layout, first.as_ref());
-    let identity = Identity { dataset: dataset.to_string(), bytes: source.bytes, modified };
+    let dataset = identify(&header_text, &source, &layout, &first);
+    let identity =
+        Identity { dataset: dataset.to_string(), bytes: source.bytes, modified, by_name: options.qname_index };
+    if let Some(old) = old.as_ref().filter(|_| !options.overwrite) {
+        // Killed between its commit and the end: only what stood for the work is left to be removed.
+        let metadata = Metadata::parse(&old.bytes).map_err(|e| e.in_object(to.name()))?;
+        if metadata.dataset != identity.dataset || resume::interrupted(to).await?.as_ref() != Some(&identity) {
+            return Err(is_there());
+        }
+        resume::clear(to).await?;
+        to.tidy();
+        let resumed_chunks = metadata.totals.chunks;
+        return Ok(Written { metadata, resumed_chunks });
+    }
     let done = begin(to, &identity, options).await?;
     let resumed_chunks = done.len() as u64;
 
@@ -125,14 +151,15 @@ pub async fn write(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = Arc::new(pool.map_err(|e| Error::io("encoding threads cannot be started").caused_by(e))?);
     let (sender, mut chunks) = mpsc::channel::<Result<Chunk>>(IN_FLIGHT);
-    let (level, cutting, known) = (options.level, options.cutting, Arc::clone(&contigs));
+    let (level, cutting, by_name) = (options.level, options.cutting, options.qname_index);
+    let known = Arc::clone(&contigs);
     let records = done.last().map_or(0, |d| d.records);
     let counted = Arc::clone(&progress);
     counted.records.store(records, Ordering::Relaxed);
     // The thread ends when this future is dropped: its channel is closed then.
     let encoding = std::thread::Builder::new().name("bams3-encode".into()).spawn(move || {
         let mut first = first;
-        let next = || match first.take() {
+        let next = || match first.pop_front() {
             Some(records) => Ok(Some(records)),
             None => blocks(),
         };
@@ -140,7 +167,7 @@ pub async fn write(
             counted.records.store(chunk.records, Ordering::Relaxed);
             sender.blocking_send(Ok(chunk)).map_err(|_| Error::io("the conversion was stopped"))
         };
-        let encoder = Encoder::new(pool, level, known, cutting, dataset, resumed_chunks, records, send);
+        let encoder = Encoder::new(pool, level, known, cutting, by_name, dataset, resumed_chunks, records, send);
         if let Err(e) = encoder.run(next) {
             // When nobody listens any more there is nobody to tell.
             let _ = sender.blocking_send(Err(e));
@@ -229,12 +256,16 @@ fn layout(options: &WriteOptions) -> Layout {
 const SAMPLE: usize = 64 << 10;
 
 /// The same input and settings give the same id, so that a conversion can be repeated to the byte.
-fn identify(header: &str, source: &Source, layout: &Layout, first: Option<&Records>) -> DatasetId {
+fn identify(header: &str, source: &Source, layout: &Layout, first: &VecDeque<Records>) -> DatasetId {
     let mut hash = Sha256::new();
     hash.update(header.as_bytes());
     hash.update(format!("\0{:?}\0{layout:?}\0", source.bytes));
-    let sample = first.map_or(&[][..], |r| &r.bytes[..r.bytes.len().min(SAMPLE)]);
-    hash.update(sample);
+    let mut left = SAMPLE;
+    for records in first {
+        let sample = &records.bytes[..records.bytes.len().min(left)];
+        hash.update(sample);
+        left -= sample.len();
+    }
     let mut id = [0; 16];
     id.copy_from_slice(&hash.finalize()[..16]);
     DatasetId(id)

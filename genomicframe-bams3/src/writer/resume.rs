@@ -23,6 +23,9 @@ pub(super) struct Identity {
     pub(super) bytes: Option<u64>,
     /// The input's time of change, in nanoseconds since 1970.
     pub(super) modified: Option<u64>,
+    /// Whether read names are filtered.
+    #[serde(default)]
+    pub(super) by_name: bool,
 }
 
 /// A chunk that was stored.
@@ -30,12 +33,15 @@ pub(super) struct Identity {
 pub(super) struct Done {
     pub(super) entry: ChunkEntry,
     pub(super) tally: Tally,
+    #[serde(default)]
+    pub(super) filters: Vec<Vec<u64>>,
     pub(super) records: u64,
 }
 
 impl Done {
     pub(super) fn of(chunk: &Chunk) -> Self {
-        Self { entry: chunk.entry.clone(), tally: chunk.tally.clone(), records: chunk.records }
+        let (entry, tally, filters) = (chunk.entry.clone(), chunk.tally.clone(), chunk.filters.clone());
+        Self { entry, tally, filters, records: chunk.records }
     }
 }
 

@@ -54,7 +54,9 @@ impl ObjectIo for MemoryIo {
     fn read<'a>(&'a self, object: &'a ObjectMeta, range: Range<u64>) -> BoxFuture<'a, Result<Bytes>> {
         async move {
             let stored = self.get(&object.location)?;
-            if describe(&object.location, &stored) != *object {
+            let now = describe(&object.location, &stored);
+            // A part of a dataset is known by its parent, which has its size and checksum but no version.
+            if now.size != object.size || (object.etag.is_some() && now != *object) {
                 return Err(Error::io("the object was replaced while it was being read").in_object(&object.location));
             }
             if range.start > range.end || range.end > object.size {

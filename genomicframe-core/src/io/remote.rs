@@ -128,7 +128,10 @@ impl ObjectIo for RemoteIo {
             let mut found = Vec::with_capacity(listed.len());
             for meta in listed.into_iter().filter(|m| !m.location.filename().unwrap_or_default().starts_with('.')) {
                 let mut url = url.clone();
-                url.set_path(meta.location.as_ref());
+                // As `Location::join`: a percent sign in a key is a character like all others.
+                if let Ok(mut parts) = url.path_segments_mut() {
+                    parts.clear().extend(meta.location.as_ref().split('/'));
+                }
                 let modified = Some(meta.last_modified.into());
                 found.push(ObjectMeta { location: Location::Url(url), size: meta.size, etag: meta.e_tag, modified });
             }

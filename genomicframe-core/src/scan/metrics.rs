@@ -38,6 +38,11 @@ impl Warnings {
         }
     }
 
+    /// Adds all of `others`.
+    pub fn merge(&mut self, others: &Self) {
+        others.iter().for_each(|(what, times)| self.add_many(what, times));
+    }
+
     /// What was told, and how often.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(what, n)| (what.as_str(), *n))

@@ -138,6 +138,12 @@ pub trait Dataset: fmt::Debug + Send + Sync {
     /// those that `regions` touch need be read; `None`: all.
     fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, regions: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>>;
 
+    /// Reads what is kept beside the index for conditions like these (filters of read names), once.
+    fn load_filters<'a>(&'a self, io: &'a dyn ObjectIo, predicate: &'a Predicate) -> BoxFuture<'a, Result<()>> {
+        let _ = (io, predicate);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Whether nothing can be planned without the index.
     fn needs_index(&self) -> bool {
         false

@@ -48,7 +48,7 @@ impl Read {
         self
     }
 
-    fn ops(&self) -> Vec<(u32, u32)> {
+    pub(super) fn ops(&self) -> Vec<(u32, u32)> {
         let mut ops = vec![];
         let mut n = 0;
         for c in self.cigar.chars().filter(|c| *c != '*') {

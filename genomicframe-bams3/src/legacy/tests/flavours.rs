@@ -3,7 +3,7 @@
 use super::super::*;
 use super::build::*;
 
-fn edge_reads() -> Vec<Read> {
+pub(super) fn edge_reads() -> Vec<Read> {
     let tags =
         |read: Read| read.tag("NM", 'i', "2").tag("MD", 'Z', "10A39").tag("AS", 'i', "-5").tag("ML", 'B', "C,0,255");
     let mut reads = vec![
@@ -30,7 +30,7 @@ fn edge_reads() -> Vec<Read> {
 }
 
 /// What of `read` a dataset holds, or is taken back.
-fn expected(read: &Read, flavour: Flavour) -> Read {
+pub(super) fn expected(read: &Read, flavour: Flavour) -> Read {
     let mut read = read.clone();
     match flavour {
         Flavour::PythonJson => {

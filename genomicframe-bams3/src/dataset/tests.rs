@@ -1,0 +1,5 @@
+//! `answers`: rows are those of a BAM file of the same records; `pruning`: what is read for them; `index`: its parts.
+
+mod answers;
+mod index;
+mod pruning;
