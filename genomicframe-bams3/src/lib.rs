@@ -8,8 +8,8 @@
 //! | [`codec`] | the encodings of pages, each with `encode` and `decode` side by side |
 //! | [`source`], [`sort`], [`writer`] | records in, put in order, datasets out |
 //! | [`dataset`] | the format as scans see it: pruning, planning, decoding |
-//! | [`summary`] | what a dataset says of itself |
 //! | [`export`], [`validate`] | datasets back to BAM; everything a dataset says, checked |
+//! | [`summary`] | what a dataset says of itself |
 //! | [`legacy`] | versions 0.1 and 0.2, read only |
 
 pub mod bloom;

@@ -101,11 +101,11 @@ pub fn decode_places(rows: Rows<'_>, input: &mut Input<'_>, unpacker: &mut Unpac
     let mut contigs = Vec::with_capacity(kinds.len());
     let mut starts = Vec::with_capacity(kinds.len());
     for (row, kind) in kinds.iter().enumerate() {
-        let place = match kind {
-            &BY_MATE => rows.mate(row).map(|m| (rows.contigs[m], rows.starts[m])),
-            &NOWHERE => Some((-1, -1)),
-            &SAME_CONTIG => near.next().map(|d| (rows.contigs[row], rows.starts[row].wrapping_add(d))),
-            &ELSEWHERE => {
+        let place = match *kind {
+            BY_MATE => rows.mate(row).map(|m| (rows.contigs[m], rows.starts[m])),
+            NOWHERE => Some((-1, -1)),
+            SAME_CONTIG => near.next().map(|d| (rows.contigs[row], rows.starts[row].wrapping_add(d))),
+            ELSEWHERE => {
                 let contig = far_contigs.next().and_then(|c| i32::try_from(c).ok());
                 contig.zip(far_starts.next())
             }

@@ -77,7 +77,8 @@ impl Opened {
         let header_text = String::from_utf8(header.to_vec())
             .map_err(|e| here(Error::corrupt("the header is not UTF-8").caused_by(e)))?;
         let parts = Mutex::new(index.into_iter().map(|chunks| (0, Arc::new(chunks))).collect());
-        Ok(Self { at: at.clone(), metadata, id, header_text, contigs, parts, names: OnceLock::new() })
+        let (at, names) = (at.clone(), OnceLock::new());
+        Ok(Self { at, metadata, id, header_text, contigs, parts, names })
     }
 
     /// What the index objects' own statistics say of `regions`.

@@ -259,7 +259,7 @@ mod tests {
         (stats.contig_first, stats.contig_last, stats.start_first, stats.start_last) = (0, 1, 5, 9);
         stats.add(0, 5, 100, 99, 60, 300, 100);
         stats.add(1, 9, 1, 1024, 0, -5, 0);
-        stats.read_groups = (ordinal % 2 == 0).then(|| vec!["a".into(), "b".into()]);
+        stats.read_groups = ordinal.is_multiple_of(2).then(|| vec!["a".into(), "b".into()]);
         let page = |column, offset| PageEntry { column, encoding: 1, offset, bytes: 7, crc: 0xdead_beef };
         let pages = vec![page(ColumnId::START, 48), page(ColumnId::FLAG, 55)];
         let group = GroupEntry { stats, pages };

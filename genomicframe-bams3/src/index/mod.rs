@@ -68,7 +68,7 @@ pub struct ChunkEntry {
 impl ChunkEntry {
     /// All its rows.
     pub fn rows(&self) -> u64 {
-        self.groups.iter().map(|g| u64::from(g.stats.rows)).sum()
+        self.groups.iter().map(|g| g.stats.rows).sum()
     }
 
     /// The statistics of all its groups together.

@@ -233,7 +233,8 @@ impl Cursor {
             Self::Spilled { reader, piece, at } => {
                 *at += n;
                 if *at >= piece.len() {
-                    (piece.clear(), *at = 0);
+                    piece.clear();
+                    *at = 0;
                     reader.next(piece)?;
                 }
             }

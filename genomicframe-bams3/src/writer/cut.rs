@@ -102,9 +102,10 @@ impl Cutter {
     /// When `done` fails.
     pub fn push(&mut self, records: Arc<Records>, mut done: impl FnMut(GroupInput) -> Result<()>) -> Result<()> {
         let all = records.len();
-        let mut begin = usize::try_from(self.skip).unwrap_or(usize::MAX).min(all);
-        self.skip -= begin as u64;
-        for i in begin..all {
+        let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(all);
+        self.skip -= skipped as u64;
+        let mut begin = skipped;
+        for i in skipped..all {
             let Some(record) = records.get(i) else { break };
             let i32_at = |at: usize| i32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]);
             let (contig, start, bases) = (i32_at(0), i32_at(4), i32_at(16));

@@ -107,8 +107,11 @@ impl Driver {
                     while let Some((id, start, bytes)) = reads.try_next().await? {
                         self.metrics.requests.fetch_add(1, Ordering::Relaxed);
                         self.metrics.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                        let place = self.objects.get(id.0 as usize).map_or(&object.location, |o| &o.location);
-                        self.decoder.push(id, Offset::Byte(start), bytes).map_err(|e| e.in_object(place))?;
+                        let pushed = self.decoder.push(id, Offset::Byte(start), bytes);
+                        pushed.map_err(|e| match self.objects.get(id.0 as usize) {
+                            Some(object) => e.in_object(&object.location),
+                            None => e,
+                        })?;
                     }
                     drop(reads);
                     self.current = Some((segment, state));
