@@ -222,6 +222,9 @@ pub(crate) struct DatasetArgs {
     /// Positions of which each chunk holds one window: 256K, 512K, 1M, 2M, 4M or 8M
     #[arg(long, value_name = "SIZE")]
     pub(crate) window: Option<String>,
+    /// Add a filter of read names, so that looking for one reads few chunks
+    #[arg(long)]
+    pub(crate) qname_index: bool,
     /// Go on where an interrupted conversion of the same input stopped
     #[arg(long)]
     pub(crate) resume: bool,

@@ -58,6 +58,7 @@ fn options(args: &ConvertArgs) -> Result<ConvertOptions, Failure> {
         .resume(given.resume)
         .overwrite(given.overwrite)
         .sort(given.sort)
+        .qname_index(given.qname_index)
         .allow_missing_eof(args.allow_missing_eof);
     if let Some(level) = &given.level {
         options = options.level(level).map_err(usage)?;

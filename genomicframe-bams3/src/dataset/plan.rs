@@ -371,7 +371,8 @@ impl Bams3Dataset {
             reasons: vec![("counted by statistics".into(), totals.groups)],
         };
         ScanPlan {
-            objects: Vec::new().into(),
+            // A segment names an object, though nothing is read of it.
+            objects: vec![meta_of(&self.opened.at, ROOT, 0)].into(),
             partitions: if is_empty { Vec::new() } else { vec![Partition { segments: vec![segment] }] },
             index: IndexUse::Statistics,
             regions: None,

@@ -65,14 +65,15 @@ impl Driver {
                 self.current = Some((segment, state));
                 continue;
             };
-            // Counted rows have none.
-            let object = self.objects.get(segment.object.0 as usize);
-            let here = |e: Error| if let Some(object) = object { e.in_object(&object.location) } else { e };
+            let object = self
+                .objects
+                .get(segment.object.0 as usize)
+                .ok_or_else(|| Error::invalid("a partition names an object that its plan does not have"))?;
             let step = self.decoder.step();
             let counts = self.decoder.counts();
             self.metrics.add(&self.told, &counts);
             self.told = counts;
-            match step.map_err(here)? {
+            match step.map_err(|e| e.in_object(&object.location))? {
                 Step::Batch(batch) => {
                     self.current = Some((segment, state));
                     return Ok(Some(batch));
@@ -82,15 +83,14 @@ impl Driver {
                     if pieces % PIECES_BETWEEN_YIELDS == 0 {
                         yield_now().await;
                     }
-                    let missing = || Error::invalid("a partition names an object that its plan does not have");
-                    let mut feed = state.with(&*self.io, object.ok_or_else(missing)?, &self.metrics);
+                    let mut feed = state.with(&*self.io, object, &self.metrics);
                     let piece = feed.next().await?;
                     state = feed.into_state();
                     match piece {
                         Some((at, bytes)) => self.decoder.push(segment.object, at, bytes),
                         None => self.decoder.end_of_object(),
                     }
-                    .map_err(here)?;
+                    .map_err(|e| e.in_object(&object.location))?;
                     self.current = Some((segment, state));
                 }
                 Step::Need(ranges) => {

@@ -26,6 +26,7 @@ pub struct ConvertOptions {
     pub(super) resume: bool,
     pub(super) overwrite: bool,
     pub(super) sort: bool,
+    pub(super) qname_index: bool,
     pub(super) memory: Option<usize>,
     pub(super) allow_missing_eof: bool,
     pub(super) progress: ConvertProgress,
@@ -98,6 +99,12 @@ impl ConvertOptions {
     /// Sort the records, though the header says that they are in coordinate order.
     pub fn sort(mut self, sort: bool) -> Self {
         self.sort = sort;
+        self
+    }
+
+    /// Add a filter of read names per chunk, so that looking for a name reads few chunks.
+    pub fn qname_index(mut self, add: bool) -> Self {
+        self.qname_index = add;
         self
     }
 

@@ -31,7 +31,7 @@ impl GenomicContext {
     /// When the index is missing or damaged.
     pub async fn bams3_chunks(&self, dataset: &Opened) -> Result<Vec<Arc<Vec<ChunkEntry>>>> {
         dataset.load_index(&*self.access().io, None).await?;
-        Ok(dataset.index(None)?)
+        Ok(dataset.index(None)?.into_iter().map(|(_, part)| part).collect())
     }
 
     /// The folder, made if `make` says so, or prefix where a dataset is written.

@@ -69,6 +69,7 @@ pub(super) async fn convert(ctx: &GenomicContext, from: &str, to: &str, options:
         threads,
         resume: options.resume,
         overwrite: options.overwrite,
+        qname_index: options.qname_index,
     };
     let written = write(input, &destination, &write_options, Arc::clone(&progress.written)).await?;
     let (metadata, resumed_chunks) = (written.metadata, written.resumed_chunks);

@@ -179,6 +179,7 @@ impl GenomicTable {
             batch_size: scan.batch_size,
             partitions: scan.partitions,
         };
+        dataset.load_filters(&*self.access.io, &request.predicate).await?;
         let mut plan = dataset.plan(&request)?;
         let told = replaced.iter().map(|(asked, own)| format!("{}: contig {asked} is read as {own}", file.location));
         plan.warnings.extend(told);
