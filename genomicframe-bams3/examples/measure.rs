@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt;
+use genomicframe_bams3::Bams3;
+use genomicframe_bams3::dataset::{Opened, open_root};
 use genomicframe_bams3::export::{ExportOptions, to_bam};
 use genomicframe_bams3::metadata::Source as Origin;
 use genomicframe_bams3::sort::{Order, Ordered};
 use genomicframe_bams3::source::{Input, Source, SourceOptions};
 use genomicframe_bams3::writer::{Destination, RecordInput, WriteOptions, write};
-use genomicframe_bams3::Bams3;
-use genomicframe_bams3::dataset::{Opened, open_root};
 use genomicframe_core::genome::{Region, RegionSet};
 use genomicframe_core::io::{Location, ObjectIo, Storage};
 use genomicframe_core::scan::{Format, Limits, OpenOptions, ScanMetrics, ScanRequest, drive};

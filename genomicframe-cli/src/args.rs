@@ -188,11 +188,12 @@ pub(crate) struct ExplainArgs {
   gf convert NA12878.bam NA12878.bams3
   gf convert NA12878.bam s3://lab/NA12878.bams3 --level small --resume
   bwa mem ref.fa r1.fq r2.fq | gf convert - NA12878.bams3 --memory 4G
+  gf convert NA12878.bams3 chr20.bam --region chr20
   gf convert NA12878.bams3 NA12878.parquet
 
-OUT tells the format: .bams3, .parquet, .arrow, .sam, .tsv, .csv or .json.")]
+OUT tells the format: .bams3, .bam, .parquet, .arrow, .sam, .tsv, .csv or .json.")]
 pub(crate) struct ConvertArgs {
-    /// A BAM or SAM file, its URL, or - for standard input; for tables and text a BAMS3 dataset too
+    /// A BAM or SAM file, its URL, or - for standard input; a BAMS3 dataset, of an older version too
     #[arg(value_name = "IN")]
     pub(crate) input: String,
     /// A path or URL
@@ -200,6 +201,9 @@ pub(crate) struct ConvertArgs {
     pub(crate) output: String,
     #[command(flatten)]
     pub(crate) dataset: DatasetArgs,
+    /// Of a dataset to BAM only the reads that overlap, as chr1:1-1000; may be given several times
+    #[arg(long = "region", value_name = "REGION")]
+    pub(crate) regions: Vec<String>,
     /// Read a BGZF file that lacks its end-of-file block: it may be truncated
     #[arg(long)]
     pub(crate) allow_missing_eof: bool,
@@ -259,6 +263,16 @@ pub(crate) enum Bams3Command {
         /// As a JSON object
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        engine: EngineArgs,
+    },
+    /// Check every checksum, count and statistic, and the records against the original
+    Validate {
+        /// Path or URL
+        dataset: String,
+        /// The BAM or SAM it was made from
+        #[arg(long, value_name = "FILE")]
+        against: Option<String>,
         #[command(flatten)]
         engine: EngineArgs,
     },
@@ -340,6 +354,7 @@ impl Command {
             Self::Bams3(a) => match &a.command {
                 Bams3Command::Info { engine, .. }
                 | Bams3Command::Stats { engine, .. }
+                | Bams3Command::Validate { engine, .. }
                 | Bams3Command::Chunks { engine, .. }
                 | Bams3Command::Gc { engine, .. } => engine,
             },

@@ -2,7 +2,7 @@
 
 use genomicframe::bams3::summary::{Info, Stats, chunk_table};
 use genomicframe::bams3::writer::gc;
-use genomicframe::{Error, Target, write_batch, write_text};
+use genomicframe::{Error, Target, core, write_batch, write_text};
 
 use crate::args::Bams3Command;
 use crate::commands::{Failure, Session, output, refuse_native};
@@ -20,6 +20,13 @@ pub(crate) async fn look(session: &Session, command: Bams3Command) -> Result<(),
             let stats = Stats::of(&opened.metadata, &opened.contigs);
             let text = if json { stats.to_json().map_err(Error::from)? } else { stats.to_string() };
             write_text(&text, Target::Stdout)?;
+        }
+        Bams3Command::Validate { dataset, against, .. } => {
+            let report = ctx.validate_bams3(&dataset, against.as_deref()).await?;
+            write_text(&report.to_string(), Target::Stdout)?;
+            if let Some(error) = report.first_error() {
+                return Err(Failure::Work(Error::from(core::Error::corrupt(error.to_string()))));
+            }
         }
         Bams3Command::Chunks { dataset, output: args, .. } => {
             let output = output(&args)?;

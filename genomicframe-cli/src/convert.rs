@@ -1,10 +1,11 @@
 //! `gf convert`.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Instant;
 
-use genomicframe::convert::{ConvertOptions, Converted};
-use genomicframe::{Error, core};
+use genomicframe::Error;
+use genomicframe::convert::{BamOptions, ConvertOptions, Converted};
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::args::{ConvertArgs, DatasetArgs, FileArgs, OutputArgs};
@@ -14,19 +15,22 @@ use crate::progress::Line;
 /// Converts, to what the output's name says.
 pub(crate) async fn convert(session: &Session, args: &ConvertArgs) -> Result<(), Failure> {
     if args.makes_dataset() {
+        if !args.regions.is_empty() {
+            return Err(Failure::Usage("a dataset is made of all reads, without --region".into()));
+        }
         return to_bams3(session, args).await;
     }
     if args.dataset != DatasetArgs::default() {
         return Err(Failure::Usage(format!("{}: these options are for .bams3 datasets", args.output)));
     }
+    if args.ending() != "bam" && !args.regions.is_empty() {
+        return Err(Failure::Usage(format!("{}: --region is for .bam; gf view writes regions as text", args.output)));
+    }
     if args.input == "-" {
         return Err(Failure::Usage("standard input is converted to .bams3 only".into()));
     }
     match args.ending().as_str() {
-        "bam" => {
-            let e = core::Error::unsupported("BAM is not written").in_object(&args.output);
-            Err(Failure::Work(Error::from(e)))
-        }
+        "bam" if !args.output.contains("://") => to_bam(session, args).await,
         _ if args.output.contains("://") => {
             Err(Failure::Usage(format!("{}: only .bams3 datasets are written to object stores", args.output)))
         }
@@ -36,6 +40,18 @@ pub(crate) async fn convert(session: &Session, args: &ConvertArgs) -> Result<(),
             print_parts(session, &all(&from, None), output(&to)?).await
         }
     }
+}
+
+/// Writes a dataset as BAM.
+async fn to_bam(session: &Session, args: &ConvertArgs) -> Result<(), Failure> {
+    let threads = args.engine.threads.map_or(0, usize::from);
+    let options = BamOptions { threads, regions: args.regions.clone(), ..BamOptions::default() };
+    let started = Instant::now();
+    let records = session.ctx.export_bam(&args.input, Path::new(&args.output), &options).await?;
+    let line = format!("{} reads in {:.1} s", HumanCount(records), started.elapsed().as_secs_f64());
+    // Nobody may listen any more.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+    Ok(())
 }
 
 async fn to_bams3(session: &Session, args: &ConvertArgs) -> Result<(), Failure> {

@@ -22,6 +22,7 @@ use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
 use genomicframe_core::formats::sam::SamHeader;
+use genomicframe_core::genome::Contigs;
 use genomicframe_core::io::{Location, ObjectIo};
 use genomicframe_core::scan::Limits;
 use genomicframe_core::{Error, Result};
@@ -65,7 +66,8 @@ pub async fn validate(
     };
     let (root, id) = root;
     let mut objects = Objects::new(at, Arc::clone(&io));
-    let contigs = header(&root, &mut objects, &mut report, original.as_ref()).await;
+    let known = original.as_ref().map(|o| (o.header_text.as_str(), &*o.contigs));
+    let contigs = header(&root, &mut objects, &mut report, known).await;
     let entries = index(&root, &mut objects, &mut report).await;
     let chunks = chunks(&objects, id, contigs, entries, original, workers, progress, &mut report).await?;
     totals(at, &root, &chunks, &mut report);
@@ -78,7 +80,7 @@ async fn header(
     root: &Metadata,
     objects: &mut Objects,
     report: &mut Report,
-    original: Option<&RecordInput>,
+    original: Option<(&str, &Contigs)>,
 ) -> Option<usize> {
     let people = objects.read(&root.header_json, report).await;
     if let Some(filter) = &root.qname_index {
@@ -105,16 +107,16 @@ async fn header(
         let e = Error::corrupt("it does not say what the SAM header says");
         report.error(objects.location(&root.header_json.path), e);
     }
-    if let Some(original) = original {
+    if let Some((original_text, original_contigs)) = original {
         // Its @SQ lines are looked at as contigs: a BAM's text need not have them.
         let others = |text: &str| -> Vec<String> {
             text.lines().filter(|l| !l.starts_with("@SQ\t")).map(str::to_owned).collect()
         };
-        let sorted = crate::sort::coordinate_header(&original.header_text);
-        if others(&original.header_text) != others(text) && others(&sorted) != others(text) {
+        let sorted = crate::sort::coordinate_header(original_text);
+        if others(original_text) != others(text) && others(&sorted) != others(text) {
             report.error(&place, Error::corrupt("it is not the header of the original"));
         }
-        if !original.contigs.iter().eq(parsed.contigs.iter()) {
+        if !original_contigs.iter().eq(parsed.contigs.iter()) {
             report.error(&place, Error::corrupt("its contigs are not those of the original"));
         }
     }

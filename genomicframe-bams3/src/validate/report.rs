@@ -53,6 +53,23 @@ pub struct Report {
     pub equal: Option<u64>,
 }
 
+/// A line per finding, then one for the whole.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.findings.iter().try_for_each(|finding| writeln!(f, "{finding}"))?;
+        if self.more > 0 {
+            writeln!(f, "and {} more", self.more)?;
+        }
+        let verdict = if self.is_sound() { "sound" } else { "damaged" };
+        write!(f, "{verdict}: {} records in {} objects of {} bytes, ", self.records, self.objects, self.bytes)?;
+        writeln!(f, "{} errors", self.errors)?;
+        match self.equal {
+            Some(equal) => writeln!(f, "{equal} records are those of the original"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Report {
     /// Findings that are kept: a dataset that is wrong all over need not fill memory.
     pub const MOST_FINDINGS: usize = 1000;

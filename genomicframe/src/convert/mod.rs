@@ -11,13 +11,18 @@
 //! | `input` | where records come from |
 //! | `place` | where datasets are written, and how they are opened to be looked at |
 //! | `to_bams3` | the conversion |
+//! | `to_bam` | the way back |
+//! | `validate` | a dataset checked |
 
 mod input;
 mod options;
 mod place;
+mod to_bam;
 mod to_bams3;
+mod validate;
 
 pub use options::{ConvertOptions, ConvertProgress, Converted};
+pub use to_bam::BamOptions;
 
 use crate::context::GenomicContext;
 use crate::error::{Error, Result};
@@ -26,8 +31,8 @@ use crate::frame::global;
 use crate::runtime;
 
 impl GenomicContext {
-    /// Makes a dataset of a BAM or SAM: `from` is a path, a URL or `-` (standard input), `to` a path or URL that ends in
-    /// `.bams3`. Records that the header does not claim to be in coordinate order are sorted. Until the last moment there
+    /// Makes a dataset of a BAM, a SAM or a dataset of version 0.1 or 0.2: `from` is a path, a URL or `-` (standard input),
+    /// `to` a path or URL that ends in `.bams3`. Records that the header does not claim to be in coordinate order are sorted. Until the last moment there
     /// is no dataset at `to`, or still the old one.
     ///
     /// ```

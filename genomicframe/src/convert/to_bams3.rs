@@ -3,15 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use genomicframe_bams3::metadata::ROOT;
+use genomicframe_bams3::dataset::open_root;
+use genomicframe_bams3::legacy::{LegacySource, is_legacy};
+use genomicframe_bams3::metadata::{ROOT, Source as Origin};
 use genomicframe_bams3::sort::{Order, Ordered, coordinate_header};
 use genomicframe_bams3::source::{Input, Source, SourceOptions, sam_line};
 use genomicframe_bams3::writer::{RecordInput, WriteOptions, write};
+
+use genomicframe_core::io::Location;
+use genomicframe_core::scan::Limits;
 
 use super::input::{Counted, Telling, open};
 use super::{ConvertOptions, Converted, invalid, is_stdin};
 use crate::context::{GenomicContext, default_memory};
 use crate::error::Result;
+use crate::formats;
 use crate::runtime;
 
 /// Memory that sorting may hold.
@@ -24,14 +30,46 @@ pub(super) async fn convert(ctx: &GenomicContext, from: &str, to: &str, options:
             "what was read of it is gone: begin anew, --overwrite",
         ));
     }
+    let destination = ctx.bams3_destination(to, true)?;
+    if !options.overwrite && !options.resume && destination.get(ROOT).await?.is_some() {
+        // Told before anything is read or sorted.
+        let e = genomicframe_core::Error::invalid("a dataset is there already").in_object(destination.name());
+        return Err(e.hint("--overwrite replaces it").into());
+    }
+    let input = records(ctx, from, options).await?;
+    let write_options = WriteOptions {
+        level: options.level,
+        cutting: options.cutting,
+        threads: threads(options),
+        resume: options.resume,
+        overwrite: options.overwrite,
+        qname_index: options.qname_index,
+    };
+    let progress = options.progress();
+    let written = write(input, &destination, &write_options, Arc::clone(&progress.written)).await?;
+    let (metadata, resumed_chunks) = (written.metadata, written.resumed_chunks);
+    Ok(Converted { metadata, bytes_read: progress.bytes_read(), resumed_chunks })
+}
+
+fn threads(options: &ConvertOptions) -> usize {
+    options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// The records of `from`, in coordinate order.
+pub(super) async fn records(ctx: &GenomicContext, from: &str, options: &ConvertOptions) -> Result<RecordInput> {
+    if !is_stdin(from) {
+        let at = Location::parse(from)?;
+        if formats::is_folder(&at) || formats::dataset_by_name(at.file_name()).is_some() {
+            return older(ctx, &at).await;
+        }
+    }
     let stream = open(from, ctx.access()).await?;
     let progress = options.progress();
     progress.read.store(0, Ordering::Relaxed);
     progress.total.store(stream.origin.bytes.unwrap_or(0), Ordering::Relaxed);
     let reader = Box::new(Counted { reader: stream.reader, count: Arc::clone(&progress.read) });
-    let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let source = SourceOptions {
-        threads,
+        threads: threads(options),
         allow_missing_eof: options.allow_missing_eof,
         parse_line: Some(sam_line),
         ..SourceOptions::default()
@@ -44,12 +82,6 @@ pub(super) async fn convert(ctx: &GenomicContext, from: &str, to: &str, options:
     let order = Order::of(&input.header_text, options.sort);
     origin.sorted = order == Order::Sort;
     let header_text = if origin.sorted { coordinate_header(&input.header_text) } else { input.header_text.clone() };
-    let destination = ctx.bams3_destination(to, true)?;
-    if !options.overwrite && destination.get(ROOT).await?.is_some() {
-        // Told before anything is sorted.
-        let e = genomicframe_core::Error::invalid("a dataset is there already").in_object(destination.name());
-        return Err(e.hint("--overwrite replaces it").into());
-    }
     let contigs = Arc::clone(&input.contigs);
     let telling = Telling { input, name: from.to_owned(), warnings: Some(Arc::clone(&ctx.access().warnings)) };
     let mut ordered = Ordered::new(telling, Arc::clone(&contigs), order, memory, &std::env::temp_dir());
@@ -62,18 +94,28 @@ pub(super) async fn convert(ctx: &GenomicContext, from: &str, to: &str, options:
         Some(records) => Ok(Some(records)),
         None => ordered.next(),
     });
-    let input = RecordInput { header_text, contigs, source: origin, modified: stream.modified, blocks };
-    let write_options = WriteOptions {
-        level: options.level,
-        cutting: options.cutting,
-        threads,
-        resume: options.resume,
-        overwrite: options.overwrite,
-        qname_index: options.qname_index,
-    };
-    let written = write(input, &destination, &write_options, Arc::clone(&progress.written)).await?;
-    let (metadata, resumed_chunks) = (written.metadata, written.resumed_chunks);
-    Ok(Converted { metadata, bytes_read: progress.bytes_read(), resumed_chunks })
+    Ok(RecordInput { header_text, contigs, source: origin, modified: stream.modified, blocks })
+}
+
+/// The records of a dataset of version 0.1 or 0.2.
+async fn older(ctx: &GenomicContext, at: &Location) -> Result<RecordInput> {
+    let root = open_root(at, &*ctx.access().io).await?;
+    if !is_legacy(&root) {
+        let e = genomicframe_core::Error::unsupported("a dataset of this version is not made anew").in_object(at);
+        return Err(e.hint("write it as BAM first: gf convert x.bams3 x.bam").into());
+    }
+    let mut source = LegacySource::open(at, Arc::clone(&ctx.access().io), &Limits::default()).await?;
+    let origin = Origin { name: at.file_name().to_owned(), bytes: None, sorted: true };
+    let (header_text, contigs) = (source.header_text.clone(), Arc::clone(&source.contigs));
+    let (log, name) = (Arc::clone(&ctx.access().warnings), at.to_string());
+    let blocks = Box::new(move || {
+        let records = source.next()?;
+        if records.is_none() {
+            source.warnings().iter().for_each(|(what, times)| log.tell(&format!("{name}: {what}"), times));
+        }
+        Ok(records)
+    });
+    Ok(RecordInput { header_text, contigs, source: origin, modified: None, blocks })
 }
 
 /// Runs `work` on a thread that may wait.

@@ -33,7 +33,7 @@ const BUFFER: usize = 1 << 18;
 
 impl Target {
     /// Opens it for writing.
-    pub(super) fn open(self) -> Result<(Box<dyn Write + Send>, Finish)> {
+    pub(crate) fn open(self) -> Result<(Box<dyn Write + Send>, Finish)> {
         match self {
             Self::Stdout => Ok((Box::new(BufWriter::with_capacity(BUFFER, io::stdout())), Finish::Nothing)),
             Self::Writer(writer) => Ok((writer, Finish::Nothing)),
@@ -80,7 +80,7 @@ fn cannot(path: &Path, e: io::Error) -> Error {
 
 /// What makes written bytes the output.
 #[derive(Debug)]
-pub(super) enum Finish {
+pub(crate) enum Finish {
     /// They are it already.
     Nothing,
     /// The temporary file takes the final name.
@@ -88,7 +88,7 @@ pub(super) enum Finish {
 }
 
 impl Finish {
-    pub(super) fn commit(self) -> Result<()> {
+    pub(crate) fn commit(self) -> Result<()> {
         match self {
             Self::Nothing => Ok(()),
             Self::Rename(temporary) => {
@@ -101,7 +101,7 @@ impl Finish {
 
 /// A file that goes away unless it is renamed.
 #[derive(Debug)]
-pub(super) struct Temporary {
+pub(crate) struct Temporary {
     path: PathBuf,
     last: PathBuf,
     renamed: bool,
