@@ -1,4 +1,4 @@
-//! Bloom filters of read names, one per row group, in one object (specification §4.3).
+//! Bloom filters of read names, one per row group, in one object (specification §4.4).
 //!
 //! ```text
 //! "BAMS3BLM" │ row groups u32 │ of each: words u32 │ of each: its words, u64                          (all little-endian)
