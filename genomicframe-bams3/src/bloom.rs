@@ -1,4 +1,4 @@
-//! Bloom filters of read names, one per row group, in one object (specification §4.3).
+//! Bloom filters of read names, one per row group, in one object (specification §4.4).
 //!
 //! ```text
 //! "BAMS3BLM" │ row groups u32 │ of each: words u32 │ of each: its words, u64                          (all little-endian)
@@ -126,6 +126,6 @@ mod tests {
         let filter = filter_of([&b"r1"[..]].into_iter());
         let bytes = encode(&[filter]);
         assert_eq!(&bytes[..16], b"BAMS3BLM\x01\0\0\0\x01\0\0\0");
-        assert_eq!(bytes.len(), 24);
+        assert_eq!(bytes[16..], [0x04, 0x02, 0x08, 0x20, 0x10, 0x40, 0x00, 0x01]);
     }
 }

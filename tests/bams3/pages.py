@@ -588,21 +588,34 @@ class Cover:
             self.before.append(self.positions)
             self.positions += end - begin
 
-    def number(self, contig, position):
+    def number(self, contig, position, n):
+        """The number of a position, if it and the n - 1 after it are covered, else None."""
         at = bisect.bisect(self.runs, [contig, position, 1 << 64]) - 1
+        if at < 0 or self.runs[at][0] != contig or position + n > self.runs[at][2]:
+            return None
         return self.before[at] + position - self.runs[at][1]
 
 
-def bases(consensus_page, page, contigs, starts, row_cigars, lengths, flags):
-    """The bases of each row (§7.11)."""
-    columns = list(zip(contigs, starts, row_cigars, lengths, flags))
-    aligned = [is_aligned(*row) for row in columns]
-    cover = Cover([row[:3] for row, yes in zip(columns, aligned) if yes])
-    consensus = b""
-    if cover.positions:
-        consensus = bytes(ACGT[two] for two in two_bits(consensus_page.stream((cover.positions + 3) // 4), cover.positions))
-    consensus_page.end()
+class Consensus:
+    """The consensus of a row group, and the rows that lie on it (§7.9, §7.11)."""
 
+    def __init__(self, page, contigs, starts, row_cigars, lengths, flags):
+        self.columns = list(zip(contigs, starts, row_cigars, lengths, flags))
+        self.aligned = [is_aligned(*row) for row in self.columns]
+        self.cover = Cover([row[:3] for row, yes in zip(self.columns, self.aligned) if yes])
+        self.bases, n = b"", self.cover.positions
+        if n:
+            self.bases = bytes(ACGT[two] for two in two_bits(page.stream((n + 3) // 4), n))
+
+    def at(self, contig, position, n):
+        """Its bases from a position on; None unless all are covered."""
+        at = self.cover.number(contig, position, n)
+        return None if at is None else self.bases[at : at + n]
+
+
+def bases(page, consensus, lengths):
+    """The bases of each row (§7.11)."""
+    columns, aligned = consensus.columns, consensus.aligned
     literal = [sum(n for n, op in row[2] if op in "IS") if yes else row[3] for row, yes in zip(columns, aligned)]
     literals = packed_bases(page, sum(literal))
     counts = integers(page, sum(aligned))
@@ -626,8 +639,7 @@ def bases(consensus_page, page, contigs, starts, row_cigars, lengths, flags):
         for n, op in cigar:
             if op in "M=X":
                 if n:
-                    at = cover.number(contig, position)
-                    read += consensus[at : at + n]
+                    read += consensus.at(contig, position, n)
                 position += n
             elif op in "IS":
                 read += literals[used : used + n]
@@ -690,7 +702,7 @@ def qualities(page, lengths):
     return out
 
 
-# ---------------------------------------------------------------------------------------------------- tags (§7.13–7.15)
+# ---------------------------------------------------------------------------------------------------- tags (§7.13–7.16)
 
 RANGES = {"c": (-128, 127), "C": (0, 255), "s": (-32768, 32767), "S": (0, 65535)}
 RANGES |= {"i": (-(1 << 31), (1 << 31) - 1), "I": (0, (1 << 32) - 1), "f": (0, (1 << 32) - 1)}
@@ -753,3 +765,60 @@ def mate_cigars(page, owners, mates, row_cigars):
         need(kind == 0 or (kind == 1 and mates[row] is not None), "a mate's CIGAR that cannot be")
         out.append(cigar_text(row_cigars[mates[row]]) if kind else next(told).decode("latin-1"))
     return out
+
+
+def expected(consensus, row, read):
+    """MD and NM of a row of the bases `read`, the consensus taken for the reference; None: nothing expected (§7.16)."""
+    if not consensus.aligned[row]:
+        return None
+    contig, position, cigar, _, _ = consensus.columns[row]
+    text, matching, edits, at = bytearray(), 0, 0, 0
+    for n, op in cigar:
+        if n == 0:
+            continue
+        if op in "M=X":
+            for own, common in zip(read[at : at + n], consensus.at(contig, position, n)):
+                if own == common:
+                    matching += 1
+                else:
+                    text += b"%d%c" % (matching, common)
+                    matching, edits = 0, edits + 1
+        elif op == "D":
+            deleted = consensus.at(contig, position, n)
+            if deleted is None:
+                return None
+            text += b"%d^%s" % (matching, deleted)
+            matching, edits = 0, edits + n
+        elif op == "I":
+            edits += n
+        at += n if op in "MIS=X" else 0
+        position += n if op in "MDN=X" else 0
+    return (text + b"%d" % matching).decode("ascii"), edits
+
+
+def told_or_expected(page, consensus, sequences, owners, read_told, which):
+    """Of each value's row what is expected, MD (0) or NM (1), or the next value told."""
+    kinds = page.stream(len(owners))
+    told = iter(read_told(page, kinds.count(0)))
+    out = []
+    for row, kind in zip(owners, kinds):
+        value = expected(consensus, row, sequences[row]) if kind == 1 else None
+        need(kind == 0 or value is not None, "a value that cannot be expected")
+        out.append(value[which] if kind else next(told))
+    return out
+
+
+def mismatches(page, consensus, sequences, owners):
+    """Values of MD:Z (§7.16)."""
+    read_told = lambda page, n: [value.decode("latin-1") for value in texts(page, n)]
+    out = told_or_expected(page, consensus, sequences, owners, read_told, 0)
+    need(sum(map(len, out)) <= LONGEST, "too much text")
+    return out
+
+
+def edits(page, consensus, sequences, owners, kind):
+    """Values of NM of an integer type (§7.16)."""
+    out = told_or_expected(page, consensus, sequences, owners, integers, 1)
+    least, most = RANGES[kind]
+    need(all(least <= v <= most for v in out), f"a number beyond type {kind}")
+    return [str(v) for v in out]

@@ -4,7 +4,8 @@
 
 Prints SAM text: the header and all records in order, or those that overlap a region (1-based, both ends included), of
 which only the row groups that may hold them are read. Every checksum met on the way is verified; without a region that
-is every one there is, and the statistics are compared with the rows. Exits with 1 and a message when anything differs.
+is every one there is, and statistics and filters of names are compared with the rows. Exits with 1 and a message when
+anything differs.
 
 Needs zstandard, and pyarrow for the index. The numbers after § are the specification's; pages.py decodes what pages hold.
 """
@@ -23,16 +24,19 @@ from urllib.parse import unquote
 import pyarrow
 
 from pages import (
-    LONGEST, Broken, Page, bases, cigar_text, cigars, find_mates, follow_links, integers, layouts, mate_cigars,
-    mate_places, need, qualities, tag_kind, tag_values, template_lengths, texts,
+    LONGEST, Broken, Consensus, Page, bases, cigar_text, cigars, edits, find_mates, follow_links, integers, layouts,
+    mate_cigars, mate_places, mismatches, need, qualities, tag_kind, tag_values, template_lengths, texts,
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------- row groups (§5, §8)
 
 COLUMNS = "- contig start span flag mapq length link mate tlen cigar name consensus bases quality layout".split()
-INTS, MATES, TLEN, CIGARS, NAMES, CONSENSUS, BASES_PAGE, QUALITY, LAYOUT, VALUES, MATE_CIGAR = range(1, 12)
-ENCODINGS = [0] + [INTS] * 7 + [MATES, TLEN, CIGARS, NAMES, CONSENSUS, BASES_PAGE, QUALITY, LAYOUT]
-MC = int.from_bytes(b"MCZ\0", "big")
+INTS, MATES, TLEN, CIGARS, NAMES, CONSENSUS, BASES, QUALITY, LAYOUT, VALUES = range(1, 11)
+MATE_CIGAR, MISMATCHES, EDITS = range(11, 14)
+ENCODINGS = [0] + [INTS] * 7 + [MATES, TLEN, CIGARS, NAMES, CONSENSUS, BASES, QUALITY, LAYOUT]
+# What tags have besides VALUES, by column.
+TAG_ENCODINGS = {"MCZ\0": MATE_CIGAR, "MDZ\0": MISMATCHES, **{f"NM{kind}\0": EDITS for kind in "cCsSiI"}}
+TAG_ENCODINGS = {int.from_bytes(key.encode(), "big"): encoding for key, encoding in TAG_ENCODINGS.items()}
 
 
 class Group:
@@ -82,18 +86,16 @@ class Group:
         lengths = self.ints("length", 0, (1 << 32) - 1)
         need(sum(lengths) <= LONGEST, "a row group of too many bases")
         name_ids, rows_of_names = follow_links(self.ints("link", 0, self.rows))
-        names = self.decode("name", texts, len(rows_of_names))
+        self.names = names = self.decode("name", texts, len(rows_of_names))
         mates = find_mates(rows_of_names, flags)
         places = self.decode("mate", mate_places, contigs, starts, mates)
         tlens = self.decode("tlen", template_lengths, contigs, starts, spans, flags, mates, places)
         row_cigars = self.decode("cigar", cigars, self.rows)
-        consensus = self.page(COLUMNS.index("consensus"), CONSENSUS)
-        sequences = self.decode(
-            "bases", lambda page: bases(consensus, page, contigs, starts, row_cigars, lengths, flags)
-        )
+        consensus = self.decode("consensus", Consensus, contigs, starts, row_cigars, lengths, flags)
+        sequences = self.decode("bases", bases, consensus, lengths)
         quals = self.decode("quality", qualities, lengths)
         tags = self.decode("layout", layouts, self.rows)
-        values = self.tag_columns(tags, mates, row_cigars)
+        values = self.tag_columns(tags, mates, row_cigars, consensus, sequences)
         self.check_statistics(contigs, starts, spans, flags, mapqs, tlens, lengths)
 
         def contig_name(contig):
@@ -122,7 +124,7 @@ class Group:
                 fields.append(f"{key}:{'i' if kind in 'cCsSiI' else kind}:{next(values[column])}")
             yield (contigs[row], starts[row], spans[row]), fields
 
-    def tag_columns(self, tags, mates, row_cigars):
+    def tag_columns(self, tags, mates, row_cigars, consensus, sequences):
         owners = {}
         for row, columns in enumerate(tags):
             for column in columns:
@@ -130,11 +132,17 @@ class Group:
         values = {}
         for column, rows in owners.items():
             _, kind, sub = tag_kind(column)
-            page = self.page(column, VALUES, *([MATE_CIGAR] if column == MC else []))
-            if self.pages[column]["encoding"] == MATE_CIGAR:
-                values[column] = iter(mate_cigars(page, rows, mates, row_cigars))
+            page = self.page(column, VALUES, TAG_ENCODINGS.get(column, VALUES))
+            encoding = self.pages[column]["encoding"]
+            if encoding == MATE_CIGAR:
+                found = mate_cigars(page, rows, mates, row_cigars)
+            elif encoding == MISMATCHES:
+                found = mismatches(page, consensus, sequences, rows)
+            elif encoding == EDITS:
+                found = edits(page, consensus, sequences, rows, kind)
             else:
-                values[column] = iter(tag_values(page, kind, sub, len(rows)))
+                found = tag_values(page, kind, sub, len(rows))
+            values[column] = iter(found)
             page.end()
         if self.entry["read_groups"] is not None:
             rg = int.from_bytes(b"RGZ\0", "big")
@@ -192,6 +200,27 @@ def check_path(path):
         path = decoded
 
 
+class NameFilters:
+    """A Bloom filter of read names per row group (§4.4)."""
+
+    def __init__(self, data, groups):
+        page = Page(data)
+        need(page.take(8) == b"BAMS3BLM", "no filters of read names")
+        (count,) = struct.unpack("<I", page.take(4))
+        need(count == groups, f"filters of {count} row groups where the dataset has {groups}")
+        sizes = struct.unpack(f"<{count}I", page.take(4 * count))
+        need(all(sizes), "a filter of no words")
+        self.filters = [page.take(8 * words) for words in sizes]
+        page.end()
+
+    def may_have(self, group, name):
+        held = self.filters[group]
+        a, b = struct.unpack("<QQ", hashlib.sha256(name).digest()[:16])
+        numbers = ((a + i * (b | 1)) % (1 << 64) % (8 * len(held)) for i in range(7))
+        # Words are little-endian, so a bit's byte is the same with words of one byte.
+        return all(held[n // 8] >> n % 8 & 1 for n in numbers)
+
+
 class Dataset:
     def __init__(self, folder):
         self.folder = folder
@@ -201,6 +230,9 @@ class Dataset:
         need(len(self.id) == 16, "an id that is not 16 bytes")
         self.header = self.object(self.root["header"])
         self.object(self.root["header_json"])
+        self.filters = None
+        if self.root.get("qname_index") is not None:
+            self.filters = NameFilters(self.object(self.root["qname_index"]), self.root["totals"]["groups"])
         self.contigs = []
         for line in self.header.decode("utf-8").splitlines():
             if line.startswith("@SQ\t"):
@@ -308,13 +340,13 @@ def write_region(dataset, out, contig, start, end):
 def write_all(dataset, out):
     """All rows in order; whatever the root says of them is compared."""
     ordinals, contigs, rows, groups, size, stored = [], Counter(), 0, 0, 0, Counter()
-    before = (-1, -1)
+    before, totals = (-1, -1), dataset.root["totals"]
     for chunk in dataset.chunks():
         ordinals.append(chunk["ordinal"])
         size += chunk["bytes"]
         need(os.path.getsize(dataset.path(chunk["path"])) == chunk["bytes"], f"{chunk['path']} has another size")
         for group in dataset.groups(chunk):
-            groups, rows = groups + 1, rows + group.rows
+            rows += group.rows
             for page in group.entry["pages"]:
                 stored[page["column"]] += page["bytes"]
             for (contig, start, _), fields in group.records(dataset.contigs):
@@ -323,7 +355,10 @@ def write_all(dataset, out):
                 before = place
                 contigs[str(contig)] += 1
                 out(fields)
-    totals = dataset.root["totals"]
+            for name in group.names if dataset.filters else []:
+                need(groups < totals["groups"], "more row groups than the root says")
+                need(dataset.filters.may_have(groups, name), "a filter lacks a name of its row group")
+            groups += 1
     need(ordinals == list(range(totals["chunks"])), "chunks are missing, or out of order")
     need((groups, size) == (totals["groups"], totals["bytes"]), "the totals differ from the chunks'")
     need(rows == (totals["stats"]["rows"] if totals["stats"] else 0), "the total of rows differs")

@@ -1,4 +1,4 @@
-//! The tags `MD` and `NM`, told by the differences of a read from the consensus (specification §7.11).
+//! The tags `MD` and `NM`, told by the differences of a read from the consensus (specification §7.16).
 //!
 //! ```text
 //! MD page: a stream of a byte per value: 1 as expected, 0 told │ the values told: text
