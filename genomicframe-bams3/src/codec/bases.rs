@@ -20,6 +20,7 @@
 
 use genomicframe_core::{Error, Result};
 
+use super::consensus::Vote;
 use super::layout::{Cover, Layout, Placed, Step};
 use super::packed::LETTERS;
 use super::stream::{Input, Packer, Unpacker};
@@ -46,11 +47,11 @@ pub fn encode(
     consensus: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) -> Result<()> {
-    encode_with_votes(layout, codes, codes, packer, consensus, out)
+    encode_with_votes(layout, codes, codes, &[], packer, consensus, out)
 }
 
-/// As [`encode`], with a consensus of other codes than the reads have: `votes`, as many. Where they are the reference's,
-/// the consensus is the reference.
+/// As [`encode`], with a consensus of other codes than the reads have: `votes`, as many, and `deleted` where reads have no
+/// base. Where they are the reference's, the consensus is the reference.
 ///
 /// # Errors
 /// As [`encode`].
@@ -58,19 +59,22 @@ pub fn encode_with_votes(
     layout: &Layout<'_>,
     codes: &[u8],
     votes: &[u8],
+    deleted: &[Vote],
     packer: &mut Packer,
     consensus: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) -> Result<()> {
     let bases = layout.bases()?;
-    if votes.len() != codes.len() || votes.iter().fold(0, |all, code| all | code) > 15 {
+    if votes.len() != codes.len()
+        || votes.iter().chain(deleted.iter().map(|d| &d.code)).fold(0, |all, code| all | code) > 15
+    {
         return Err(Error::invalid("votes for other bases"));
     }
     if bases != codes.len() || codes.iter().fold(0, |all, code| all | code) > 15 {
         return Err(Error::invalid(format!("{} codes for {bases} bases, or codes beyond 15", codes.len())));
     }
     let cover = Cover::new(layout);
-    let common = consensus::count(&cover, layout.lengths, votes);
+    let common = consensus::count(&cover, layout.lengths, votes, deleted);
     consensus::encode(&common, packer, consensus)?;
 
     let mut differences = Differences::default();

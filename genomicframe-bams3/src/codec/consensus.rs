@@ -11,12 +11,23 @@ use super::layout::{Cover, Step};
 use super::packed;
 use super::stream::{Input, Packer, Unpacker};
 
+/// A base that is known of a position though no read has it: one that a read deletes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vote {
+    /// Number of the contig.
+    pub contig: i32,
+    /// 0-based.
+    pub position: i64,
+    /// BAM's code, 0 to 15.
+    pub code: u8,
+}
+
 /// The highest bit of each count.
 const HIGHEST: u32 = 0x8080_8080;
 
 /// The code (1, 2, 4 or 8) most frequent at each covered position, the first of A, C, G and T where several are. A code
-/// that stands for several bases counts for each. `codes` are those of all reads.
-pub(super) fn count(cover: &Cover<'_>, lengths: &[u32], codes: &[u8]) -> Vec<u8> {
+/// that stands for several bases counts for each. `codes` are those of all reads, `more` is known besides.
+pub(super) fn count(cover: &Cover<'_>, lengths: &[u32], codes: &[u8], more: &[Vote]) -> Vec<u8> {
     let mut counts = vec![0u32; cover.positions];
     let (mut finder, mut rest) = (cover.finder(), codes);
     for (read, length) in cover.reads.iter().zip(lengths) {
@@ -39,6 +50,11 @@ pub(super) fn count(cover: &Cover<'_>, lengths: &[u32], codes: &[u8]) -> Vec<u8>
                 Step::Delete | Step::Skip => position += len as i64,
                 Step::Match | Step::Nothing => {}
             }
+        }
+    }
+    for vote in more {
+        if let Some(at) = finder.find_all(vote.contig, vote.position, 1) {
+            counts[at] = add(counts[at], vote.code);
         }
     }
     counts.iter().map(|count| commonest(*count)).collect()

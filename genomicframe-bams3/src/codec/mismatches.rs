@@ -11,6 +11,7 @@
 
 use genomicframe_core::{Error, Result};
 
+use super::consensus::Vote;
 use super::layout::{Cover, Layout, Step, begins};
 use super::packed::LETTERS;
 use super::stream::{Input, LONGEST, Packer, Unpacker};
@@ -197,26 +198,28 @@ pub fn decode_nm(
     values.ok_or_else(|| Error::corrupt("a value that cannot be told").field("NM"))
 }
 
-/// Puts the reference bases that `md` tells of in the place of a read's own, where they differ. What does not fit the
-/// CIGAR changes nothing more.
-pub fn put_reference(ops: &[u32], md: &[u8], codes: &mut [u8]) {
+/// Puts the reference bases that `md` tells of in the place of a read's own, where they differ, and adds those that the
+/// read deletes to `deleted`. `at` is where the read starts. What does not fit the CIGAR changes nothing more.
+pub fn put_reference(at: (i32, i64), ops: &[u32], md: &[u8], codes: &mut [u8], deleted: &mut Vec<Vote>) {
+    let code_of = |letter: &u8| LETTERS.iter().position(|l| l == letter).map(|code| code as u8);
+    let (contig, mut position) = at;
     let (mut rest, mut base) = (md, 0);
     let mut matching = take_number(&mut rest);
     for op in ops {
         let (Some(step), len) = (Step::of(*op), (*op >> 4) as usize) else { return };
         match step {
             Step::Match => {
+                position = position.saturating_add_unsigned(len as u64);
                 let end = base + len;
                 while base < end {
                     if matching > 0 {
-                        let same = (matching as usize).min(end - base);
+                        let same = usize::try_from(matching).unwrap_or(usize::MAX).min(end - base);
                         (base, matching) = (base + same, matching - same as u64);
                         continue;
                     }
                     let Some((letter, after)) = rest.split_first() else { return };
-                    let code = LETTERS.iter().position(|l| l == letter);
-                    let (Some(code), Some(own)) = (code, codes.get_mut(base)) else { return };
-                    *own = code as u8;
+                    let (Some(code), Some(own)) = (code_of(letter), codes.get_mut(base)) else { return };
+                    *own = code;
                     rest = after;
                     base += 1;
                     matching = take_number(&mut rest);
@@ -224,13 +227,18 @@ pub fn put_reference(ops: &[u32], md: &[u8], codes: &mut [u8]) {
             }
             Step::Insert => base += len,
             Step::Delete => {
-                let Some(after) = rest.strip_prefix(b"^").filter(|_| matching == 0).and_then(|r| r.get(len..)) else {
-                    return;
-                };
+                let letters = rest.strip_prefix(b"^").filter(|_| matching == 0).and_then(|r| r.split_at_checked(len));
+                let Some((letters, after)) = letters else { return };
+                for (i, letter) in letters.iter().enumerate() {
+                    let Some(code) = code_of(letter) else { return };
+                    deleted.push(Vote { contig, position: position.saturating_add_unsigned(i as u64), code });
+                }
+                position = position.saturating_add_unsigned(len as u64);
                 rest = after;
                 matching = take_number(&mut rest);
             }
-            Step::Skip | Step::Nothing => {}
+            Step::Skip => position = position.saturating_add_unsigned(len as u64),
+            Step::Nothing => {}
         }
     }
 }
@@ -264,12 +272,16 @@ mod tests {
         };
         let md: Strings = [&b"10"[..], b"3T6", b"4^AC4"].into_iter().collect();
         let mut votes = codes.clone();
-        put_reference(&ops[1..2], md.get(1), &mut votes[10..20]);
+        let mut deleted = Vec::new();
+        put_reference((0, 5), &ops[1..2], md.get(1), &mut votes[10..20], &mut deleted);
+        put_reference((0, 5), &ops[2..], md.get(2), &mut votes[20..], &mut deleted);
+        let vote = |position, code| Vote { contig: 0, position, code };
+        assert_eq!(deleted, [vote(9, 1), vote(10, 2)]);
         assert_eq!(votes[10..20], codes[..10]);
 
         let (mut packer, mut unpacker) = (Packer::new(Level::SMALL).unwrap(), Unpacker::new().unwrap());
         let (mut consensus, mut page) = (Vec::new(), Vec::new());
-        bases::encode_with_votes(&layout, &codes, &votes, &mut packer, &mut consensus, &mut page).unwrap();
+        bases::encode_with_votes(&layout, &codes, &votes, &deleted, &mut packer, &mut consensus, &mut page).unwrap();
         let letters = bases::decode(&layout, &consensus, &page, &mut unpacker).unwrap();
         assert_eq!(letters, text.concat());
         let of = Expected::new(&layout, &consensus, &letters, &mut unpacker).unwrap();

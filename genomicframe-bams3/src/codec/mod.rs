@@ -4,7 +4,7 @@ pub mod adaptive;
 pub mod bases;
 pub mod cigars;
 mod clusters;
-mod consensus;
+pub mod consensus;
 pub mod ints;
 pub mod layout;
 pub mod level;

@@ -7,6 +7,7 @@ use genomicframe_core::Result;
 use super::columns::Columns;
 use super::tags::{Values, encode_layouts, encode_values};
 use crate::Preset;
+use crate::codec::consensus::Vote;
 use crate::codec::layout::{Cigars as RowCigars, Layout, begins};
 use crate::codec::links;
 use crate::codec::mates::{self, Rows};
@@ -122,9 +123,9 @@ pub fn encode(columns: &Columns, packer: &mut Packer) -> Result<EncodedGroup> {
     let mut differences = Vec::new();
     // Told by the consensus, these tags cost next to nothing, but reading them takes the bases.
     let by_consensus = pages.packer.level().preset() == Preset::Small && c.tags.contains_key(&MISMATCHES_TAG);
-    let votes = if by_consensus { reference_votes(c, &ops, &ends) } else { Vec::new() };
+    let (votes, deleted) = if by_consensus { reference_votes(c, &ops, &ends) } else { (Vec::new(), Vec::new()) };
     let votes = if by_consensus { &votes } else { &c.bases };
-    bases::encode_with_votes(&layout, &c.bases, votes, pages.packer, &mut consensus, &mut differences)?;
+    bases::encode_with_votes(&layout, &c.bases, votes, &deleted, pages.packer, &mut consensus, &mut differences)?;
     let letters: Vec<u8> =
         if by_consensus { c.bases.iter().map(|code| LETTERS[usize::from(*code & 15)]).collect() } else { Vec::new() };
     let expected = match by_consensus {
@@ -164,20 +165,21 @@ pub fn encode(columns: &Columns, packer: &mut Packer) -> Result<EncodedGroup> {
     Ok(EncodedGroup { stats, pages: pages.pages })
 }
 
-/// The bases of all rows, with the reference's in their place where `MD` tells of them.
-fn reference_votes(c: &Columns, ops: &[u32], ends: &[u32]) -> Vec<u8> {
-    let mut votes = c.bases.clone();
+/// The bases of all rows, with the reference's in their place where `MD` tells of them, and those that reads delete.
+fn reference_votes(c: &Columns, ops: &[u32], ends: &[u32]) -> (Vec<u8>, Vec<Vote>) {
+    let (mut votes, mut deleted) = (c.bases.clone(), Vec::new());
     let (Some(Values::Text(values)), Some(kind)) = (c.tags.get(&MISMATCHES_TAG), MISMATCHES_TAG.as_tag()) else {
-        return votes;
+        return (votes, deleted);
     };
     let begins = begins(&c.lengths);
     for (value, row) in mate_cigar::owners(&c.layouts, kind).into_iter().enumerate() {
         let row = row as usize;
         let from = if row == 0 { 0 } else { ends[row - 1] as usize };
         let bases = begins[row]..begins[row] + c.lengths[row] as usize;
-        mismatches::put_reference(&ops[from..ends[row] as usize], values.get(value), &mut votes[bases]);
+        let (at, ops) = ((c.contigs[row], c.starts[row]), &ops[from..ends[row] as usize]);
+        mismatches::put_reference(at, ops, values.get(value), &mut votes[bases], &mut deleted);
     }
-    votes
+    (votes, deleted)
 }
 
 struct Pages<'a> {
