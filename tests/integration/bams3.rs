@@ -376,7 +376,7 @@ async fn what_cannot_be_read_says_why() {
     assert!(e.contains("SHA-256") && e.contains("_index/"), "{e}");
 
     let folder_as_input = ctx.convert(&dataset_of("sample"), &missing, &small()).await.unwrap_err();
-    assert!(folder_as_input.to_string().contains("it is a folder"), "{folder_as_input}");
+    assert!(folder_as_input.to_string().contains("is not made anew"), "{folder_as_input}");
     let e = ctx.convert(&data("reads.fastq"), &missing, &small()).await.unwrap_err();
     assert!(e.to_string().contains("neither BAM nor SAM"), "{e}");
     let e = ctx.convert(&data("sample.bam"), "x.cram", &small()).await.unwrap_err();

@@ -53,7 +53,8 @@ async fn regions_are_those_of_samtools() {
     for _ in 0..300 {
         let (contig, length) = &lengths[random.below(lengths.len() as u64) as usize];
         let start = 1 + random.below(*length);
-        let end = start + random.below(1 << random.below(18));
+        let width = 1 << random.below(18);
+        let end = start + random.below(width);
         let region = format!("{contig}:{start}-{end}");
         let sql = format!("SELECT count(*) FROM '{dataset}' WHERE in_region(rname, pos, end, '{region}')");
         let expected = output(&samtools, &["view", "-c", &data("sample.bam"), &region]);
@@ -132,7 +133,8 @@ async fn datasets_of_version_0_1_are_read_and_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let old = folder.path().join("old.bams3");
     std::fs::create_dir_all(old.join("data/chr1")).unwrap();
-    let chunk = r#"[{"name":"a","flag":0,"cigar":"4M","mapq":7,"pos":99,"seq":"ACGT","qual":"IIII","tags":{"NM":"1"}}]"#;
+    let chunk =
+        r#"[{"name":"a","flag":0,"cigar":"4M","mapq":7,"pos":99,"seq":"ACGT","qual":"IIII","tags":{"NM":"1"}}]"#;
     std::fs::write(old.join("data/chr1/000000000-001048576.chunk"), chunk).unwrap();
     let metadata = r#"{"format":"bams3","version":"0.1.0","created_by":"bams3-go","source":{"file":"x.bam","format":"BAM"},
         "statistics":{"total_reads":1,"mapped_reads":1,"unmapped_reads":0,"duplicate_reads":0,"total_bases":4,"mean_coverage":0},
@@ -140,7 +142,8 @@ async fn datasets_of_version_0_1_are_read_and_made_anew() {
         "size_bytes":SIZE,"compression":"none","checksum":"","created":""}],"chunk_size":1048576,
         "compression":{"algorithm":"none"}}"#;
     std::fs::write(old.join("_metadata.json"), metadata.replace("SIZE", &chunk.len().to_string())).unwrap();
-    let header = r#"{"HD":{"VN":"1.6","SO":"coordinate"},"SQ":[{"SN":"chr1","LN":"5000000"}],"RG":[],"PG":[],"CO":null}"#;
+    let header =
+        r#"{"HD":{"VN":"1.6","SO":"coordinate"},"SQ":[{"SN":"chr1","LN":"5000000"}],"RG":[],"PG":[],"CO":null}"#;
     std::fs::write(old.join("_header.json"), header).unwrap();
     let ctx = context(1, 8192);
     let (old, new) = (old.display().to_string(), folder.path().join("new.bams3").display().to_string());

@@ -8,6 +8,7 @@ use genomicframe_core::{Error, Result};
 
 use super::cigars::Cigars;
 use super::links::NONE;
+use super::mismatches::write_number;
 use super::stream::{Input, Packer, Unpacker};
 use super::strings::Strings;
 use super::text;
@@ -49,22 +50,9 @@ pub fn write_text(ops: &[u32], out: &mut Vec<u8>) {
         out.push(b'*');
     }
     for op in ops {
-        write_number(op >> 4, out);
+        write_number(u64::from(op >> 4), out);
         out.push(b"MIDNSHP=X???????"[(op & 0xf) as usize]);
     }
-}
-
-fn write_number(n: u32, out: &mut Vec<u8>) {
-    let start = out.len();
-    let mut n = n;
-    loop {
-        out.push(b'0' + (n % 10) as u8);
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
-    out[start..].reverse();
 }
 
 /// Appends `values`.

@@ -84,7 +84,8 @@ impl<'a> Expected<'a> {
     }
 }
 
-fn write_number(n: u64, out: &mut Vec<u8>) {
+/// Appends `n` in decimal digits.
+pub(crate) fn write_number(n: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut n = n;

@@ -1,10 +1,13 @@
 //! Columns of a group as Arrow arrays.
 
-use std::ops::Range;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, StringViewArray, UInt8Array, UInt16Array};
-use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow::array::{
+    ArrayRef, Int32Array, Int64Array, StringArray, StringViewArray, UInt8Array, UInt16Array, UInt32Array,
+};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::compute::take;
 use arrow::datatypes::DataType;
 use genomicframe_core::alignment::Column;
 use genomicframe_core::genome::Contigs;
@@ -12,6 +15,7 @@ use genomicframe_core::{Error, Result};
 
 use super::tags::{TagColumn, tags_map};
 use crate::codec::mate_cigar::write_text;
+use crate::codec::stream::LONGEST;
 use crate::group::GroupReader;
 
 /// The array of `column`.
@@ -33,32 +37,31 @@ pub(super) fn array(group: &mut GroupReader<'_>, column: Column, of: &DataType, 
         Column::Rnext => names(contigs, &group.places()?.0)?,
         Column::Qname => {
             let (names, ids) = group.names()?;
-            let shown = |id: &u32| {
-                let range = names.range(*id as usize);
-                (!matches!(&names.bytes[range.clone()], b"" | b"*")).then_some(range)
-            };
-            let ranges: Vec<_> = ids.iter().map(shown).collect();
-            text(names.bytes, ranges, "name")?
+            let shown = NullBuffer::from_iter(names.iter().map(|n| !matches!(n, b"" | b"*")));
+            let distinct = strings(names.bytes, &names.ends, Some(shown), "name")?;
+            picked(&distinct, &UInt32Array::from(ids))?
         }
         Column::Cigar => {
             let cigars = group.cigars()?;
-            let mut bytes = Vec::new();
-            let distinct = (0..cigars.ends.len()).map(|id| {
-                let start = bytes.len();
+            let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(cigars.ends.len()));
+            let shown = NullBuffer::from_iter((0..cigars.ends.len()).map(|id| {
                 let ops = cigars.distinct(id);
-                (!ops.is_empty()).then(|| {
+                if !ops.is_empty() {
                     write_text(ops, &mut bytes);
-                    start..bytes.len()
-                })
-            });
-            let distinct: Vec<_> = distinct.collect();
-            let ranges = cigars.ids.iter().map(|id| distinct[*id as usize].clone()).collect();
-            text(bytes, ranges, "cigar")?
+                }
+                ends.push(bytes.len() as u32);
+                !ops.is_empty()
+            }));
+            if bytes.len() > LONGEST {
+                return Err(Error::limit("CIGARs of a row group beyond 1 GiB of text").field("cigar"));
+            }
+            picked(&strings(bytes, &ends, Some(shown), "cigar")?, &UInt32Array::from(cigars.ids.clone()))?
         }
         Column::Seq => {
             let bases = Arc::unwrap_or_clone(group.bases()?);
             let lengths = group.lengths()?;
-            text(bases, consecutive(&lengths).collect(), "bases")?
+            let shown = NullBuffer::from_iter(lengths.iter().map(|n| *n > 0));
+            Arc::new(strings(bases, &ends_of(&lengths), Some(shown), "bases")?)
         }
         Column::Qual => qualities(group)?,
         Column::Tag(key, kind) => TagColumn::read(group, key, kind)?.into_array(of)?,
@@ -66,14 +69,14 @@ pub(super) fn array(group: &mut GroupReader<'_>, column: Column, of: &DataType, 
     })
 }
 
-/// Each row's range, where it has one.
-fn consecutive(lengths: &[u32]) -> impl Iterator<Item = Option<Range<usize>>> {
-    let mut at = 0;
-    lengths.iter().map(move |n| {
-        let start = at;
-        at += *n as usize;
-        (*n > 0).then_some(start..at)
-    })
+/// Where each of consecutive strings ends.
+fn ends_of(lengths: &[u32]) -> Vec<u32> {
+    let mut end = 0;
+    let next = |n: &u32| {
+        end += n;
+        end
+    };
+    lengths.iter().map(next).collect()
 }
 
 /// Highest Phred+33 character that SAM text can show.
@@ -85,17 +88,23 @@ fn qualities(group: &mut GroupReader<'_>) -> Result<ArrayRef> {
     // As in BAM, a first score of 255 says that there are none.
     let missing_first = u8::MAX.wrapping_add(b'!');
     let is_missing = |row: usize| decoded.missing.as_ref().is_some_and(|m| m[row]);
-    let shown = |(row, range): (usize, Option<Range<usize>>)| {
-        range.filter(|r| !is_missing(row) && decoded.bytes[r.start] != missing_first)
-    };
-    let ranges: Vec<_> = consecutive(&lengths).enumerate().map(shown).collect();
-    for range in ranges.iter().flatten() {
-        if let Some(bad) = decoded.bytes[range.clone()].iter().find(|q| !(b'!'..=HIGHEST).contains(*q)) {
-            let q = bad.wrapping_sub(b'!');
-            return Err(Error::corrupt(format!("base quality {q} is above {}", HIGHEST - b'!')).field("qual"));
+    let ends = ends_of(&lengths);
+    let mut scores = decoded.bytes;
+    let mut shown = Vec::with_capacity(lengths.len());
+    for (row, (end, length)) in ends.iter().zip(lengths.iter()).enumerate() {
+        let own = &mut scores[(end - length) as usize..*end as usize];
+        let is_shown = own.first().is_some_and(|q| *q != missing_first) && !is_missing(row);
+        shown.push(is_shown);
+        if !is_shown {
+            // What is not shown must still be text.
+            own.fill(b'!');
         }
     }
-    text(decoded.bytes, ranges, "qual")
+    if let Some(bad) = scores.iter().find(|q| !(b'!'..=HIGHEST).contains(*q)) {
+        let q = bad.wrapping_sub(b'!');
+        return Err(Error::corrupt(format!("base quality {q} is above {}", HIGHEST - b'!')).field("qual"));
+    }
+    Ok(Arc::new(strings(scores, &ends, Some(NullBuffer::from(shown)), "qual")?))
 }
 
 /// Positions as text formats show them: from 1, null for none. With `spans`, the last one instead of the first.
@@ -108,77 +117,66 @@ fn one_based(starts: &[i64], spans: Option<&[i64]>) -> ArrayRef {
     Arc::new(Int64Array::new(values.into(), Some(valid).filter(|v| v.null_count() > 0)))
 }
 
-/// Names of contigs: text that stands once and is referred to.
+/// Names of contigs: each stands once, and rows pick theirs.
 fn names(contigs: &Contigs, ids: &[i32]) -> Result<ArrayRef> {
-    let mut bytes = Vec::new();
-    let mut known: Vec<(i32, Option<Range<usize>>)> = Vec::new();
-    let mut ranges = Vec::with_capacity(ids.len());
+    let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+    let mut places: HashMap<i32, Option<u32>> = HashMap::new();
+    let mut last: Option<(i32, Option<u32>)> = None;
+    let mut picks = Vec::with_capacity(ids.len());
     for id in ids {
-        // Neighbours have the same one, and mates few others.
-        let found = match known.iter().rev().find(|(k, _)| k == id) {
-            Some((_, range)) => range.clone(),
-            None => {
-                let range = match usize::try_from(*id) {
-                    Err(_) => None,
-                    Ok(n) => {
-                        let missing = || Error::corrupt(format!("contig {id} is not in the header")).field("contig");
-                        let start = bytes.len();
-                        bytes.extend_from_slice(contigs.name(n).ok_or_else(missing)?.as_bytes());
-                        Some(start..bytes.len())
-                    }
-                };
-                if known.len() == MOST_KNOWN {
-                    known.remove(0);
+        // Neighbours mostly have the same one.
+        let place = match last {
+            Some((before, place)) if before == *id => place,
+            _ => match places.get(id) {
+                Some(place) => *place,
+                None => {
+                    let place = match usize::try_from(*id) {
+                        Err(_) => None,
+                        Ok(n) => {
+                            let missing =
+                                || Error::corrupt(format!("contig {id} is not in the header")).field("contig");
+                            bytes.extend_from_slice(contigs.name(n).ok_or_else(missing)?.as_bytes());
+                            ends.push(bytes.len() as u32);
+                            Some(ends.len() as u32 - 1)
+                        }
+                    };
+                    places.insert(*id, place);
+                    place
                 }
-                known.push((*id, range.clone()));
-                range
-            }
+            },
         };
-        ranges.push(found);
+        last = Some((*id, place));
+        picks.push(place);
     }
-    text(bytes, ranges, "contig")
+    let has_null = places.values().any(Option::is_none);
+    let picks =
+        if has_null { UInt32Array::from(picks) } else { picks.into_iter().flatten().collect::<Vec<_>>().into() };
+    picked(&strings(bytes, &ends, None, "contig")?, &picks)
 }
 
-/// Contig names remembered at a time.
-const MOST_KNOWN: usize = 64;
-
-/// Text of which each row shows a range.
+/// Strings that follow one another in `bytes`, as views. Their text is checked as a whole.
 ///
 /// # Errors
 /// When it is not UTF-8.
-pub(super) fn text(bytes: Vec<u8>, ranges: Vec<Option<Range<usize>>>, field: &str) -> Result<ArrayRef> {
-    let view = |range: &Option<Range<usize>>| range.clone().map_or(0, |r| view_of(&bytes, r));
-    let views: Vec<u128> = ranges.iter().map(view).collect();
-    let valid = NullBuffer::from_iter(ranges.iter().map(Option::is_some));
-    array_of(views, bytes, Some(valid).filter(|v| v.null_count() > 0), field)
+pub(super) fn strings(bytes: Vec<u8>, ends: &[u32], valid: Option<NullBuffer>, field: &str) -> Result<StringViewArray> {
+    let not_text = |e| Error::corrupt("text that is not UTF-8").field(field).caused_by(e);
+    let mut offsets = Vec::with_capacity(ends.len() + 1);
+    offsets.push(0);
+    for end in ends {
+        offsets.push(
+            i32::try_from(*end).map_err(|_| Error::limit("a row group of more than 2 GiB of text").field(field))?,
+        );
+    }
+    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+    let valid = valid.filter(|v| v.null_count() > 0);
+    let array = StringArray::try_new(offsets, Buffer::from_vec(bytes), valid).map_err(not_text)?;
+    Ok(StringViewArray::from(&array))
 }
 
-/// An array of views into `bytes`.
+/// For each row one of `distinct`, by number; null for null.
 ///
 /// # Errors
-/// When it is not UTF-8.
-pub(super) fn array_of(views: Vec<u128>, bytes: Vec<u8>, valid: Option<NullBuffer>, field: &str) -> Result<ArrayRef> {
-    let array = StringViewArray::try_new(ScalarBuffer::from(views), vec![Buffer::from_vec(bytes)], valid);
-    Ok(Arc::new(array.map_err(|e| Error::corrupt("text that is not UTF-8").field(field).caused_by(e))?))
-}
-
-/// Longest text that a view holds itself.
-const INLINE: usize = 12;
-
-/// Arrow's view of a range of the array's only buffer.
-pub(super) fn view_of(bytes: &[u8], range: Range<usize>) -> u128 {
-    let (text, length) = (&bytes[range.clone()], range.len() as u128);
-    if range.len() <= INLINE {
-        return inline(text);
-    }
-    let prefix = u128::from(u32::from_le_bytes([text[0], text[1], text[2], text[3]]));
-    length | prefix << 32 | (range.start as u128) << 96
-}
-
-/// Arrow's view of text of at most 12 bytes.
-pub(super) fn inline(text: &[u8]) -> u128 {
-    let mut view = [0; 16];
-    view[0] = text.len() as u8;
-    view[4..4 + text.len()].copy_from_slice(text);
-    u128::from_le_bytes(view)
+/// When Arrow fails.
+pub(super) fn picked(distinct: &StringViewArray, rows: &UInt32Array) -> Result<ArrayRef> {
+    Ok(take(distinct, rows, None)?)
 }

@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, Float32Array, Float32Builder, Int64Array, Int64Builder, ListBuilder, MapArray, StructArray,
+    UInt32Array,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
 use genomicframe_core::alignment::{Tag, TagType};
 use genomicframe_core::{Error, Result};
 
-use super::arrays::{array_of, inline, text, view_of};
+use super::arrays::{picked, strings};
+use crate::codec::mismatches::write_number;
+use crate::codec::stream::LONGEST;
+use crate::codec::strings::Strings;
 use crate::column::TagKind;
 use crate::group::GroupReader;
 use crate::group::tags::{Values, write_value};
@@ -21,7 +25,8 @@ use crate::group::tags::{Values, write_value};
 pub(super) enum TagColumn {
     Int(Vec<Option<i64>>),
     Float(Vec<Option<f32>>),
-    Text(Vec<u8>, Vec<Option<std::ops::Range<usize>>>),
+    /// Values, and which one each row has.
+    Text(Strings, Vec<Option<u32>>),
     Ints(Vec<Option<Vec<i64>>>),
     Floats(Vec<Option<Vec<f32>>>),
 }
@@ -43,12 +48,12 @@ impl TagColumn {
         let mut out = match of {
             TagType::Int => Self::Int(vec![None; rows]),
             TagType::Float => Self::Float(vec![None; rows]),
-            TagType::Text => Self::Text(Vec::new(), vec![None; rows]),
+            TagType::Text => Self::Text(Strings::default(), vec![None; rows]),
             TagType::Ints => Self::Ints(vec![None; rows]),
             TagType::Floats => Self::Floats(vec![None; rows]),
         };
         let layouts = group.layouts()?;
-        for (column, n) in layouts.counts() {
+        for (column, n) in group.tag_counts()?.iter().map(|(c, n)| (*c, *n)) {
             let Some(kind) = column.as_tag().filter(|k| k.key == key) else { continue };
             let values = group.values(column, n)?;
             // What a layout has of this kind: whether its first of the key, and how many.
@@ -89,13 +94,18 @@ impl TagColumn {
             (Self::Float(out), Values::Ints(values)) if kind.of == b'f' => {
                 rows.for_each(|(row, at)| out[row] = Some(float(values[at])));
             }
-            (Self::Text(bytes, out), Values::Text(values)) => {
-                let base = bytes.len();
-                for (row, at) in rows {
-                    let range = values.range(at);
-                    out[row] = Some(base + range.start..base + range.end);
+            (Self::Text(all, out), Values::Text(values)) => {
+                let (first, base) = (all.len(), all.bytes.len());
+                if base + values.bytes.len() > LONGEST {
+                    return Err(Error::limit("a row group of more than 1 GiB of text"));
                 }
-                bytes.extend_from_slice(&values.bytes);
+                rows.for_each(|(row, at)| out[row] = Some((first + at) as u32));
+                if first == 0 {
+                    *all = values;
+                } else {
+                    all.ends.extend(values.ends.iter().map(|end| base as u32 + end));
+                    all.bytes.extend_from_slice(&values.bytes);
+                }
             }
             (Self::Ints(out), Values::Arrays(elements, ends)) if kind.sub != b'f' => {
                 rows.for_each(|(row, at)| out[row] = Some(slice(&elements, &ends, at).to_vec()));
@@ -119,7 +129,7 @@ impl TagColumn {
     }
 
     pub(super) fn text(&self, row: usize) -> Option<&[u8]> {
-        if let Self::Text(bytes, ranges) = self { ranges[row].clone().map(|r| &bytes[r]) } else { None }
+        if let Self::Text(values, picks) = self { picks[row].map(|at| values.get(at as usize)) } else { None }
     }
 
     /// As an array of type `of`.
@@ -127,7 +137,9 @@ impl TagColumn {
         let array: ArrayRef = match self {
             Self::Int(values) => Arc::new(Int64Array::from(values)),
             Self::Float(values) => Arc::new(Float32Array::from(values)),
-            Self::Text(bytes, ranges) => text(bytes, ranges, "tag")?,
+            Self::Text(values, picks) => {
+                picked(&strings(values.bytes, &values.ends, None, "tag")?, &UInt32Array::from(picks))?
+            }
             Self::Ints(values) => {
                 let mut list = ListBuilder::new(Int64Builder::new());
                 values.iter().for_each(|v| list.append_option(v.as_ref().map(|v| v.iter().map(|x| Some(*x)))));
@@ -155,49 +167,48 @@ pub(super) fn tags_map(group: &mut GroupReader<'_>, of: &DataType) -> Result<Arr
     let layouts = group.layouts()?;
     let mut columns: Vec<(TagKind, Values, usize)> = Vec::new();
     let mut places: BTreeMap<TagKind, usize> = BTreeMap::new();
-    for (column, n) in layouts.counts() {
+    for (column, n) in group.tag_counts()?.iter().map(|(c, n)| (*c, *n)) {
         let Some(kind) = column.as_tag() else { continue };
         places.insert(kind, columns.len());
         columns.push((kind, group.values(column, n)?, 0));
     }
-    // Of each layout: where each tag's values are, and whether its key is new.
-    let plans: Vec<Vec<(usize, bool, u128)>> = layouts
+    // Of each layout: where each tag's values are, and the number of its key if that is new in the row.
+    let mut known = Strings::default();
+    let mut numbers: BTreeMap<[u8; 2], u32> = BTreeMap::new();
+    let plans: Vec<Vec<(usize, Option<u32>)>> = layouts
         .distinct
         .iter()
         .map(|layout| {
             let entry = |(i, kind): (usize, &TagKind)| {
+                let number = *numbers.entry(kind.key).or_insert_with(|| {
+                    known.push(&kind.key);
+                    known.len() as u32 - 1
+                });
                 let is_new = !layout[..i].iter().any(|k| k.key == kind.key);
-                (places.get(kind).copied().unwrap_or(0), is_new, inline(&kind.key))
+                (places.get(kind).copied().unwrap_or(0), is_new.then_some(number))
             };
             layout.iter().enumerate().map(entry).collect()
         })
         .collect();
-    let (mut keys, mut values, mut ends) = (Vec::new(), Vec::new(), vec![0i32]);
-    let (mut bytes, mut scratch, mut raw) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut keys, mut values, mut ends) = (Vec::new(), Strings::default(), vec![0i32]);
+    let mut raw = Vec::new();
     for id in &layouts.ids {
-        for (place, is_new, key) in &plans[*id as usize] {
+        for (place, key) in &plans[*id as usize] {
             let (kind, column, next) = &mut columns[*place];
             let at = *next;
             *next += 1;
-            if !is_new {
-                continue;
-            }
+            let Some(key) = key else { continue };
             keys.push(*key);
-            scratch.clear();
-            show(*kind, column, at, &mut raw, &mut scratch);
-            values.push(match scratch.len() {
-                0..=12 => inline(&scratch),
-                n => {
-                    let start = bytes.len();
-                    bytes.extend_from_slice(&scratch);
-                    view_of(&bytes, start..start + n)
-                }
-            });
+            show(*kind, column, at, &mut raw, &mut values.bytes);
+            if values.bytes.len() > LONGEST {
+                return Err(Error::limit("tags of a row group beyond 1 GiB of text"));
+            }
+            values.ends.push(values.bytes.len() as u32);
         }
         ends.push(i32::try_from(keys.len()).map_err(|_| Error::limit("too many tags in a row group"))?);
     }
-    let keys = array_of(keys, Vec::new(), None, "tags")?;
-    let values = array_of(values, bytes, None, "tags")?;
+    let keys = picked(&strings(known.bytes, &known.ends, None, "tags")?, &UInt32Array::from(keys))?;
+    let values: ArrayRef = Arc::new(strings(values.bytes, &values.ends, None, "tags")?);
     let entries_array = StructArray::try_new(fields.clone(), vec![keys, values], None)?;
     Ok(Arc::new(MapArray::try_new(Arc::clone(entries), OffsetBuffer::new(ends.into()), entries_array, None, false)?))
 }
@@ -208,6 +219,11 @@ fn show(kind: TagKind, values: &Values, at: usize, raw: &mut Vec<u8>, out: &mut 
         Values::Text(values) => {
             out.extend([kind.of, b':']);
             out.extend_from_slice(values.get(at));
+        }
+        Values::Ints(numbers) if kind.of != b'f' => {
+            let n = numbers[at];
+            out.extend_from_slice(if n < 0 { b"i:-" } else { b"i:" });
+            write_number(n.unsigned_abs(), out);
         }
         _ => {
             raw.clear();

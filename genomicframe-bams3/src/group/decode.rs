@@ -117,6 +117,7 @@ pub struct GroupReader<'a> {
     cigars: Option<Arc<Cigars>>,
     bases: Option<Arc<Vec<u8>>>,
     layouts: Option<Arc<Layouts>>,
+    tag_counts: Option<Arc<BTreeMap<ColumnId, usize>>>,
 }
 
 impl<'a> GroupReader<'a> {
@@ -137,6 +138,7 @@ impl<'a> GroupReader<'a> {
             cigars: None,
             bases: None,
             layouts: None,
+            tag_counts: None,
         }
     }
 
@@ -416,6 +418,17 @@ impl<'a> GroupReader<'a> {
             self.layouts = Some(Arc::new(layouts));
         }
         Ok(self.layouts.clone().unwrap_or_default())
+    }
+
+    /// How many values each tag's column has.
+    ///
+    /// # Errors
+    /// As [`GroupReader::contigs`].
+    pub fn tag_counts(&mut self) -> Result<Arc<BTreeMap<ColumnId, usize>>> {
+        if self.tag_counts.is_none() {
+            self.tag_counts = Some(Arc::new(self.layouts()?.counts()));
+        }
+        Ok(self.tag_counts.clone().unwrap_or_default())
     }
 
     /// The `n` values of a tag's column.

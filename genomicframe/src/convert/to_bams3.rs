@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use genomicframe_bams3::dataset::open_root;
 use genomicframe_bams3::legacy::{LegacySource, is_legacy};
-use genomicframe_bams3::metadata::{ROOT, Source as Origin};
+use genomicframe_bams3::metadata::Source as Origin;
 use genomicframe_bams3::sort::{Order, Ordered, coordinate_header};
 use genomicframe_bams3::source::{Input, Source, SourceOptions, sam_line};
 use genomicframe_bams3::writer::{RecordInput, WriteOptions, write};
@@ -30,13 +30,16 @@ pub(super) async fn convert(ctx: &GenomicContext, from: &str, to: &str, options:
             "what was read of it is gone: begin anew, --overwrite",
         ));
     }
-    let destination = ctx.bams3_destination(to, true)?;
-    if !options.overwrite && !options.resume && destination.get(ROOT).await?.is_some() {
+    let place = Location::parse(to.trim_end_matches('/'))?;
+    let is_there = async || formats::dataset_at(&place, &*ctx.access().io).await.map(|f| f.is_some());
+    if !options.overwrite && !options.resume && is_there().await? {
         // Told before anything is read or sorted.
-        let e = genomicframe_core::Error::invalid("a dataset is there already").in_object(destination.name());
+        let e = genomicframe_core::Error::invalid("a dataset is there already").in_object(&place);
         return Err(e.hint("--overwrite replaces it").into());
     }
     let input = records(ctx, from, options).await?;
+    // No folder is left behind by an input that cannot be read.
+    let destination = ctx.bams3_destination(to, true)?;
     let write_options = WriteOptions {
         level: options.level,
         cutting: options.cutting,
