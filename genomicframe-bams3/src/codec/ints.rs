@@ -213,6 +213,42 @@ pub fn decode(input: &mut Input<'_>, n: usize, unpacker: &mut Unpacker) -> Resul
     Ok(values)
 }
 
+/// Reads `n` values that fit `T`; `None` when one does not.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_as<T: TryFrom<i64> + Copy>(
+    input: &mut Input<'_>,
+    n: usize,
+    unpacker: &mut Unpacker,
+) -> Result<Option<Vec<T>>> {
+    let mut ahead = *input;
+    let kind = if n > 0 { ahead.u8()? } else { CONSTANT };
+    // Values of a byte each need no wide numbers in between.
+    let table: Option<[i64; 256]> = match kind {
+        PLANES => {
+            let base = unzigzag(ahead.varint()?);
+            (ahead.u8()? == 1).then(|| std::array::from_fn(|i| base.wrapping_add(i as i64)))
+        }
+        DICTIONARY => {
+            let count = usize::from(ahead.u8()?) + 1;
+            let mut entries = [i64::MIN; 256];
+            for entry in &mut entries[..count] {
+                *entry = unzigzag(ahead.varint()?);
+            }
+            (count == 256 || T::try_from(i64::MIN).is_err()).then_some(entries)
+        }
+        _ => None,
+    };
+    if let Some(table) = table {
+        let bytes = unpacker.get_exact(&mut ahead, n)?;
+        *input = ahead;
+        let fit: [Option<T>; 256] = table.map(|v| T::try_from(v).ok());
+        return Ok(bytes.iter().map(|b| fit[usize::from(*b)]).collect());
+    }
+    Ok(decode(input, n, unpacker)?.into_iter().map(|v| T::try_from(v).ok()).collect())
+}
+
 /// `packed` has the bytes of `count` values.
 fn unpack(packed: &[u8], width: u32, count: usize, base: i64, out: &mut Vec<i64>) {
     if width == 0 {
@@ -285,6 +321,15 @@ mod tests {
             for level in [Level::FAST, Level::DEFAULT, Level::SMALL] {
                 round_trip(&values, level);
             }
+        }
+
+        #[test]
+        fn narrow_numbers_are_read_as_wide_ones(values in numbers(), fit in any::<bool>()) {
+            let values: Vec<i64> = values.into_iter().map(|v| if fit { v.rem_euclid(1 << 16) } else { v }).collect();
+            let bytes = round_trip(&values, Level::DEFAULT);
+            let narrow: Option<Vec<u16>> = values.iter().map(|v| u16::try_from(*v).ok()).collect();
+            let read = decode_as(&mut Input::new(&bytes), values.len(), &mut Unpacker::new().unwrap());
+            prop_assert_eq!(read.unwrap(), narrow);
         }
 
         #[test]

@@ -33,7 +33,14 @@ pub(super) fn array(group: &mut GroupReader<'_>, column: Column, of: &DataType, 
             one_based(&group.starts()?, Some(&spans))
         }
         Column::Pnext => one_based(&group.places()?.1, None),
-        Column::Rname => names(contigs, &group.contigs()?)?,
+        Column::Rname => match group.only_contig() {
+            Some(contig) if contig >= 0 => {
+                let name = contigs.name(contig as usize).ok_or_else(|| unknown(contig))?.as_bytes().to_vec();
+                let ends = [name.len() as u32];
+                picked(&strings(name, &ends, None, "contig")?, &UInt32Array::from(vec![0; group.rows()]))?
+            }
+            _ => names(contigs, &group.contigs()?)?,
+        },
         Column::Rnext => names(contigs, &group.places()?.0)?,
         Column::Qname => {
             let (names, ids) = group.names()?;
@@ -109,12 +116,17 @@ fn qualities(group: &mut GroupReader<'_>) -> Result<ArrayRef> {
 
 /// Positions as text formats show them: from 1, null for none. With `spans`, the last one instead of the first.
 fn one_based(starts: &[i64], spans: Option<&[i64]>) -> ArrayRef {
-    let valid = NullBuffer::from_iter(starts.iter().map(|s| *s != -1));
+    let has_null = starts.iter().fold(false, |null, s| null | (*s == -1));
+    let valid = has_null.then(|| NullBuffer::from_iter(starts.iter().map(|s| *s != -1)));
     let values: Vec<i64> = match spans {
         Some(spans) => starts.iter().zip(spans).map(|(s, n)| s + n).collect(),
         None => starts.iter().map(|s| s + 1).collect(),
     };
-    Arc::new(Int64Array::new(values.into(), Some(valid).filter(|v| v.null_count() > 0)))
+    Arc::new(Int64Array::new(values.into(), valid))
+}
+
+fn unknown(contig: i32) -> Error {
+    Error::corrupt(format!("contig {contig} is not in the header")).field("contig")
 }
 
 /// Names of contigs: each stands once, and rows pick theirs.
@@ -133,9 +145,7 @@ fn names(contigs: &Contigs, ids: &[i32]) -> Result<ArrayRef> {
                     let place = match usize::try_from(*id) {
                         Err(_) => None,
                         Ok(n) => {
-                            let missing =
-                                || Error::corrupt(format!("contig {id} is not in the header")).field("contig");
-                            bytes.extend_from_slice(contigs.name(n).ok_or_else(missing)?.as_bytes());
+                            bytes.extend_from_slice(contigs.name(n).ok_or_else(|| unknown(*id))?.as_bytes());
                             ends.push(bytes.len() as u32);
                             Some(ends.len() as u32 - 1)
                         }

@@ -194,11 +194,17 @@ impl<'a> GroupReader<'a> {
     }
 
     /// Integers that fit `T`.
-    fn ints<T: TryFrom<i64>>(&mut self, column: ColumnId) -> Result<Vec<T>> {
+    fn ints<T: TryFrom<i64> + Copy>(&mut self, column: ColumnId) -> Result<Vec<T>> {
         let rows = self.rows();
-        let values = self.decode(column, encoding::INTS, |input, u| ints::decode(input, rows, u))?;
-        let fit: Option<Vec<T>> = values.into_iter().map(|v| T::try_from(v).ok()).collect();
+        let fit = self.decode(column, encoding::INTS, |input, u| ints::decode_as(input, rows, u))?;
         fit.ok_or_else(|| Error::corrupt("a number beyond its column's range").field(column.name()))
+    }
+
+    /// The one contig that all rows lie on, if that is known without a page.
+    pub fn only_contig(&self) -> Option<i32> {
+        let stats = &self.entry.stats;
+        let is_one = self.entry.page(ColumnId::CONTIG).is_none() && stats.contig_first == stats.contig_last;
+        is_one.then_some(stats.contig_first)
     }
 
     /// Numbers of the contigs, -1 for none.
