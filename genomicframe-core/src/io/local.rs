@@ -30,8 +30,13 @@ impl LocalIo {
         }
         let file = File::open(path).map_err(|e| explain(&object.location, e))?;
         let now = describe(&object.location, &file.metadata().map_err(|e| explain(&object.location, e))?)?;
-        // A part of a dataset is known by its parent, which has its size and checksum but no version.
-        if now.size != object.size || (object.etag.is_some() && now != *object) {
+        // A part of a dataset is known by its parent, which has its size and checksum but neither version nor time.
+        let by_parent = object.etag.is_none() && object.modified.is_none();
+        if by_parent && now.size != object.size {
+            let what = format!("it has {} bytes where {} belong: cut short, or another one's", now.size, object.size);
+            return Err(Error::corrupt(what).in_object(&object.location));
+        }
+        if !by_parent && now != *object {
             return Err(
                 Error::io("the file was replaced or rewritten while it was being read").in_object(&object.location)
             );
