@@ -34,10 +34,16 @@ pub fn key(record: &[u8]) -> (u32, i64) {
     }
 }
 
-/// [`key`] as one number of the same order.
+/// What records are sorted by: [`key`] as one number, then forward strands before reverse ones, as `samtools sort` does.
+/// Order is checked by [`key`] alone.
 fn packed(record: &[u8]) -> u64 {
+    const REVERSE: u8 = 0x10;
     let (contig, pos) = key(record);
-    u64::from(contig) << 32 | (pos + 1) as u64
+    if contig == u32::MAX {
+        return u64::MAX;
+    }
+    let is_reverse = record.get(14).is_some_and(|flag| flag & REVERSE != 0);
+    u64::from(contig) << 33 | ((pos + 1) as u64) << 1 | u64::from(is_reverse)
 }
 
 /// What is done about the order of records.

@@ -20,7 +20,8 @@ fn sorted(records: &[Vec<u8>], block_of: usize, memory: usize) -> Result<Vec<Vec
 
 fn expected(records: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut out = records.to_vec();
-    out.sort_by_key(|r| place(r));
+    let is_reverse = |r: &[u8]| place(r).0 != u32::MAX && r[18] & 0x10 != 0;
+    out.sort_by_key(|r| (place(r), is_reverse(r)));
     out
 }
 
@@ -46,6 +47,8 @@ proptest! {
         memory in prop::sample::select(vec![1usize, 700, 3000, 1 << 20]),
     ) {
         let records: Vec<_> = places.iter().enumerate().map(|(i, (c, p))| record(*c, *p, i, i % 50)).collect();
+        let turned = |(i, mut r): (usize, Vec<u8>)| { r[18] |= if i % 3 == 0 { 0x10 } else { 0 }; r };
+        let records: Vec<_> = records.into_iter().enumerate().map(turned).collect();
         let wanted = expected(&records);
         prop_assert_eq!(&sorted(&records, block_of, memory).unwrap(), &wanted);
         prop_assert_eq!(&ordered(&records, Order::Sort).unwrap(), &wanted);
