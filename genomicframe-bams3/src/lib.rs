@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`metadata`], [`index`], [`chunk`] | the three levels of a dataset: root, index, chunks |
 //! | [`bloom`] | filters of read names |
-//! | [`column`], [`group`] | columns and row groups: records to pages and back |
+//! | [`mod@column`], [`group`] | columns and row groups: records to pages and back |
 //! | [`codec`] | the encodings of pages, each with `encode` and `decode` side by side |
 //! | [`source`], [`sort`], [`writer`] | records in, put in order, datasets out |
 //! | [`dataset`] | the format as scans see it: pruning, planning, decoding |

@@ -1,7 +1,7 @@
 //! Read bases, as differences from the consensus of their row group (specification §7.11).
 //!
 //! Which reads are aligned, which positions they cover and in which order is said in [`layout`](super::layout). The
-//! consensus ([`consensus`](super::consensus)) is a page of its own. The page of bases:
+//! consensus ([`super::consensus`]) is a page of its own. The page of bases:
 //!
 //! ```text
 //! packed bases (codec::packed): all literals
