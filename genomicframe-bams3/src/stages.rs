@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use futures::{Stream, StreamExt};
 use genomicframe_core::{Error, Result};
+use rayon::ThreadPool;
 use tokio::sync::{mpsc, oneshot};
 
 /// What the pool runs.
@@ -22,6 +23,19 @@ pub(crate) fn threads(asked: usize) -> usize {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
     }
+}
+
+/// A pool of `threads` threads. A job that panics gives no result, which is an error; it does not end the process.
+///
+/// # Errors
+/// When threads cannot be started.
+pub(crate) fn pool(threads: usize) -> Result<ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).panic_handler(|_| {}).build();
+    pool.map_err(|e| no_threads(e.into()))
+}
+
+fn no_threads(e: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::io("threads cannot be started").caused_by(e)
 }
 
 /// Results in the order of their jobs. `None` ends them, so that work that was stopped is not taken for the end.
@@ -51,10 +65,7 @@ pub(crate) async fn run<T: Send + 'static, R: Send + 'static>(
     threads: usize,
     take: impl FnOnce(&mut Results<T>) -> Result<R> + Send + 'static,
 ) -> Result<R> {
-    let no_threads = |e: Box<dyn std::error::Error + Send + Sync>| Error::io("threads cannot be started").caused_by(e);
-    // A job that panics gives no result, which is an error; it does not end the process.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).panic_handler(|_| {}).build();
-    let pool = pool.map_err(|e| no_threads(e.into()))?;
+    let pool = pool(threads)?;
     let (slots, results) = mpsc::channel(threads + 1);
     let (done, outcome) = oneshot::channel();
     let taking = std::thread::Builder::new().name("bams3-take".into()).spawn(move || {

@@ -213,10 +213,9 @@ impl<'a> GroupReader<'a> {
     /// When the page is missing or broken.
     pub fn contigs(&mut self) -> Result<Arc<Vec<i32>>> {
         if self.contigs.is_none() {
-            let stats = &self.entry.stats;
-            let contigs = match self.entry.page(ColumnId::CONTIG) {
-                None if stats.contig_first == stats.contig_last => vec![stats.contig_first; self.rows()],
-                _ => self.ints(ColumnId::CONTIG)?,
+            let contigs = match self.only_contig() {
+                Some(contig) => vec![contig; self.rows()],
+                None => self.ints(ColumnId::CONTIG)?,
             };
             self.contigs = Some(Arc::new(contigs));
         }
@@ -443,18 +442,16 @@ impl<'a> GroupReader<'a> {
     /// As [`GroupReader::contigs`].
     pub fn values(&mut self, column: ColumnId, n: usize) -> Result<Values> {
         let kind = column.as_tag().ok_or_else(|| Error::invalid("not a tag's column").field(column.name()))?;
-        let by_consensus = self.entry.page(column).map(|p| p.encoding);
-        if matches!(by_consensus, Some(encoding::MISMATCHES | encoding::EDITS)) {
-            return self.told_by_consensus(column, kind);
+        match self.entry.page(column).map(|p| p.encoding) {
+            Some(encoding::MISMATCHES | encoding::EDITS) => self.told_by_consensus(column, kind),
+            Some(encoding::MATE_CIGAR) if column == MATE_CIGAR_TAG => {
+                let (cigars, mates, layouts) = (self.cigars()?, self.mates()?, self.layouts()?);
+                let owners = mate_cigar::owners(&layouts, kind);
+                let expected = mate_cigar::Expected { cigars: &cigars, mates: &mates, owners: &owners };
+                let read = |input: &mut Input<'_>, u: &mut Unpacker| mate_cigar::decode(expected, input, u);
+                self.decode(column, encoding::MATE_CIGAR, read).map(Values::Text)
+            }
+            _ => self.decode(column, encoding::VALUES, |input, u| decode_values(kind, input, n, u)),
         }
-        let is_by_mate = self.entry.page(column).is_some_and(|p| p.encoding == encoding::MATE_CIGAR);
-        if column == MATE_CIGAR_TAG && is_by_mate {
-            let (cigars, mates, layouts) = (self.cigars()?, self.mates()?, self.layouts()?);
-            let owners = mate_cigar::owners(&layouts, kind);
-            let expected = mate_cigar::Expected { cigars: &cigars, mates: &mates, owners: &owners };
-            let read = |input: &mut Input<'_>, u: &mut Unpacker| mate_cigar::decode(expected, input, u);
-            return self.decode(column, encoding::MATE_CIGAR, read).map(Values::Text);
-        }
-        self.decode(column, encoding::VALUES, |input, u| decode_values(kind, input, n, u))
     }
 }

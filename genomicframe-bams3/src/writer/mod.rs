@@ -40,6 +40,7 @@ use crate::Level;
 use crate::chunk::DatasetId;
 use crate::metadata::{Layout, Metadata, ROOT, Source};
 use crate::source::Records;
+use crate::stages::{pool, threads};
 use encode::{Chunk, Encoder};
 use resume::{Done, Identity};
 
@@ -144,13 +145,9 @@ pub async fn write(
     let done = begin(to, &identity, options).await?;
     let resumed_chunks = done.len() as u64;
 
-    let threads = match options.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => n,
-    };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = Arc::new(pool.map_err(|e| Error::io("encoding threads cannot be started").caused_by(e))?);
-    let (sender, mut chunks) = mpsc::channel::<Result<Chunk>>(IN_FLIGHT);
+    let pool = Arc::new(pool(threads(options.threads))?);
+    // `None` ends the chunks, so that a thread which died is not taken for the end.
+    let (sender, mut chunks) = mpsc::channel::<Result<Option<Chunk>>>(IN_FLIGHT);
     let (level, cutting, by_name) = (options.level, options.cutting, options.qname_index);
     let known = Arc::clone(&contigs);
     let records = done.last().map_or(0, |d| d.records);
@@ -165,35 +162,32 @@ pub async fn write(
         };
         let send = |chunk: Chunk| {
             counted.records.store(chunk.records, Ordering::Relaxed);
-            sender.blocking_send(Ok(chunk)).map_err(|_| Error::io("the conversion was stopped"))
+            sender.blocking_send(Ok(Some(chunk))).map_err(|_| Error::io("the conversion was stopped"))
         };
         let encoder = Encoder::new(pool, level, known, cutting, by_name, dataset, resumed_chunks, records, send);
-        if let Err(e) = encoder.run(next) {
-            // When nobody listens any more there is nobody to tell.
-            let _ = sender.blocking_send(Err(e));
-        }
+        // When nobody listens any more there is nobody to tell.
+        let _ = sender.blocking_send(encoder.run(next).map(|()| None));
     });
     encoding.map_err(|e| Error::io("an encoding thread cannot be started").caused_by(e))?;
 
     let mut all = done;
     let mut storing = FuturesUnordered::new();
-    loop {
+    let mut is_over = false;
+    while !is_over || !storing.is_empty() {
         tokio::select! {
             biased;
-            Some(stored) = storing.next(), if !storing.is_empty() => {
+            Some(stored) = storing.next() => {
                 let done: Done = stored?;
                 progress.chunks.fetch_add(1, Ordering::Relaxed);
                 progress.bytes.fetch_add(done.entry.bytes, Ordering::Relaxed);
                 all.push(done);
             }
-            chunk = chunks.recv(), if storing.len() < IN_FLIGHT => match chunk {
-                Some(chunk) => storing.push(store(to, chunk?)),
-                None if storing.is_empty() => break,
-                None => {
-                    let Some(stored) = storing.next().await else { break };
-                    all.push(stored?);
+            chunk = chunks.recv(), if !is_over && storing.len() < IN_FLIGHT => {
+                match chunk.ok_or_else(|| Error::io("an encoding thread ended without a result"))?? {
+                    Some(chunk) => storing.push(store(to, chunk)),
+                    None => is_over = true,
                 }
-            },
+            }
         }
     }
     all.sort_by_key(|d| d.entry.ordinal);

@@ -244,3 +244,21 @@ fn readers_of_a_replaced_dataset_read_on_until_its_objects_are_removed() {
     let report = block_on(validate(&place(), io(&store), Some(input(&new)), 1, Arc::default())).unwrap();
     assert!(report.is_sound() && report.findings.len() == 1 && report.findings[0].object.ends_with("notes.txt"));
 }
+
+#[test]
+fn a_source_that_panics_leaves_no_dataset() {
+    let store = Arc::new(InMemory::new());
+    let to = destination(Arc::clone(&store) as Arc<dyn ObjectStore>);
+    let mut input = input(&records(17, 2000));
+    let mut blocks = std::mem::replace(&mut input.blocks, Box::new(|| Ok(None)));
+    let mut given = 0;
+    input.blocks = Box::new(move || {
+        let records = blocks()?;
+        given += records.as_ref().map_or(0, Records::len);
+        assert!(given < 1500, "the source gives up");
+        Ok(records)
+    });
+    let failed = block_on(write(input, &to, &options(), Arc::default()));
+    assert!(failed.unwrap_err().to_string().contains("without a result"));
+    assert!(!objects(&store).iter().any(|(key, _)| key == ROOT));
+}
