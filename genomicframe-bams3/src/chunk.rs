@@ -30,7 +30,7 @@ pub struct DatasetId(pub [u8; 16]);
 
 impl std::fmt::Display for DatasetId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 
@@ -44,6 +44,11 @@ pub fn crc32(bytes: &[u8]) -> u32 {
 /// SHA-256.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// What a chunk's header says.
@@ -160,7 +165,7 @@ pub fn assemble(
         entry.pages.sort_by_key(|p| p.column);
     }
     let sha256 = sha256(&bytes);
-    let hash = sha256[..4].iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let hash = hex(&sha256[..4]);
     let mut entry = ChunkEntry { ordinal, path: String::new(), bytes: bytes.len() as u64, sha256, groups: entries };
     let stats = entry.stats();
     entry.path = match contig {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use genomicframe_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::{DatasetId, VERSION, sha256};
+use crate::chunk::{DatasetId, VERSION, hex, sha256};
 use crate::index::GroupStats;
 
 /// Key of the root below the dataset's prefix.
@@ -184,11 +184,6 @@ impl Tally {
             *self.flags.entry(*flag).or_default() += rows;
         }
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 const CHECKSUM: &str = "\"checksum\":\"";

@@ -4,11 +4,11 @@
 //! a stream of a byte per value: 1 the text of the mate's CIGAR (`*` for none), 0 told │ the values told: text
 //! ```
 
+use genomicframe_core::alignment::write_int;
 use genomicframe_core::{Error, Result};
 
 use super::cigars::Cigars;
 use super::links::NONE;
-use super::mismatches::write_number;
 use super::stream::{Input, Packer, Unpacker};
 use super::strings::Strings;
 use super::text;
@@ -50,7 +50,7 @@ pub fn write_text(ops: &[u32], out: &mut Vec<u8>) {
         out.push(b'*');
     }
     for op in ops {
-        write_number(u64::from(op >> 4), out);
+        write_int(i64::from(op >> 4), out);
         out.push(b"MIDNSHP=X???????"[(op & 0xf) as usize]);
     }
 }

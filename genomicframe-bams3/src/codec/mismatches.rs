@@ -9,6 +9,7 @@
 //! not covered. A writer that uses these encodings makes the consensus from the reference bases that `MD` tells of, so that
 //! nearly all values are as expected.
 
+use genomicframe_core::alignment::write_int;
 use genomicframe_core::{Error, Result};
 
 use super::consensus::Vote;
@@ -48,7 +49,7 @@ impl<'a> Expected<'a> {
         let read = self.cover.reads.get(row)?.as_ref()?;
         let mut finder = self.cover.finder();
         let (mut base, mut position) = (self.begins[row], read.start);
-        let (mut matching, mut edits) = (0u64, 0i64);
+        let (mut matching, mut edits) = (0i64, 0i64);
         for (step, len) in read.steps().filter(|(_, len)| *len > 0) {
             match step {
                 Step::Match => {
@@ -57,7 +58,7 @@ impl<'a> Expected<'a> {
                         if own == common {
                             matching += 1;
                         } else {
-                            write_number(matching, out);
+                            write_int(matching, out);
                             out.push(*common);
                             (matching, edits) = (0, edits + 1);
                         }
@@ -68,7 +69,7 @@ impl<'a> Expected<'a> {
                 Step::Insert => base += len,
                 Step::Delete => {
                     let at = finder.find_all(read.contig, position, len)?;
-                    write_number(matching, out);
+                    write_int(matching, out);
                     out.push(b'^');
                     out.extend_from_slice(&self.consensus[at..at + len]);
                     (matching, edits, position) = (0, edits + len as i64, position + len as i64);
@@ -77,27 +78,11 @@ impl<'a> Expected<'a> {
                 Step::Nothing => {}
             }
         }
-        write_number(matching, out);
+        write_int(matching, out);
         // Clipped bases are no edits, so insertions are counted by their own code.
         let inserted: i64 = read.ops.iter().filter(|op| *op & 0xf == 1).map(|op| i64::from(op >> 4)).sum();
         Some(edits + inserted)
     }
-}
-
-/// Appends `n` in decimal digits.
-pub(crate) fn write_number(n: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut n = n;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// Appends the MD values of the rows `owners`.

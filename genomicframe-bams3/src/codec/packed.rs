@@ -17,6 +17,18 @@ use super::stream::{Input, Packer, Unpacker, put_varint};
 /// The letters of BAM's codes.
 pub const LETTERS: &[u8; 16] = b"=ACMGRSVTWYHKDBN";
 
+/// Codes of letters; those without one are N.
+pub const CODES: [u8; 256] = {
+    let mut table = [15; 256];
+    let mut i = 0;
+    while i < 16 {
+        table[LETTERS[i] as usize] = i as u8;
+        table[LETTERS[i].to_ascii_lowercase() as usize] = i as u8;
+        i += 1;
+    }
+    table
+};
+
 /// Letters of the four bases in each byte.
 const EXPANDED: [[u8; 4]; 256] = {
     let mut table = [[0; 4]; 256];

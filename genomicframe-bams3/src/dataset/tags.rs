@@ -9,11 +9,10 @@ use arrow::array::{
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
-use genomicframe_core::alignment::{Tag, TagType};
+use genomicframe_core::alignment::{Tag, TagType, write_int};
 use genomicframe_core::{Error, Result};
 
 use super::arrays::{picked, strings};
-use crate::codec::mismatches::write_number;
 use crate::codec::stream::LONGEST;
 use crate::codec::strings::Strings;
 use crate::column::TagKind;
@@ -221,9 +220,8 @@ fn show(kind: TagKind, values: &Values, at: usize, raw: &mut Vec<u8>, out: &mut 
             out.extend_from_slice(values.get(at));
         }
         Values::Ints(numbers) if kind.of != b'f' => {
-            let n = numbers[at];
-            out.extend_from_slice(if n < 0 { b"i:-" } else { b"i:" });
-            write_number(n.unsigned_abs(), out);
+            out.extend_from_slice(b"i:");
+            write_int(numbers[at], out);
         }
         _ => {
             raw.clear();

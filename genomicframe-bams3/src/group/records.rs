@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use genomicframe_core::alignment::record::bin;
 use genomicframe_core::{Error, Result};
 
 use super::decode::GroupReader;
 use super::tags::{Values, write_value};
+use crate::codec::packed::CODES;
 use crate::codec::strings::Strings;
 use crate::column::ColumnId;
 
@@ -41,7 +43,7 @@ pub fn write(group: &mut GroupReader<'_>, out: &mut Vec<u8>) -> Result<()> {
         out.extend_from_slice(&contigs[row].to_le_bytes());
         out.extend_from_slice(&start.to_le_bytes());
         out.extend([name.len() as u8 + 1, mapqs[row]]);
-        out.extend_from_slice(&bin(starts[row], spans[row]).to_le_bytes());
+        out.extend_from_slice(&bin(starts[row], starts[row] + spans[row]).to_le_bytes());
         out.extend_from_slice(&(if is_long { 2 } else { ops.len() as u16 }).to_le_bytes());
         out.extend_from_slice(&flags[row].to_le_bytes());
         out.extend_from_slice(&i32::try_from(length).map_err(|_| beyond("l_seq"))?.to_le_bytes());
@@ -94,40 +96,4 @@ fn name_of(names: &Strings, id: u32) -> Result<&[u8]> {
 
 fn beyond(field: &str) -> Error {
     Error::corrupt("beyond what a BAM record can say").field(field)
-}
-
-/// 4-bit codes of letters; of all others N's.
-const CODES: [u8; 256] = {
-    let mut codes = [15; 256];
-    let letters = b"=ACMGRSVTWYHKDBN";
-    let mut code = 0;
-    while code < 16 {
-        codes[letters[code] as usize] = code as u8;
-        code += 1;
-    }
-    codes
-};
-
-/// The bin of a BAI index (SAMv1 §5.3): that of the whole span.
-fn bin(start: i64, span: i64) -> u16 {
-    let last = start + span - 1;
-    for (shift, first) in [(14, 4681), (17, 585), (20, 73), (23, 9), (26, 1)] {
-        if start >> shift == last >> shift {
-            return (first + (start >> shift)) as u16;
-        }
-    }
-    0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bins_are_those_of_the_specification() {
-        assert_eq!(bin(0, 1), 4681);
-        assert_eq!(bin(16383, 2), 585);
-        assert_eq!(bin(-1, 1), 4680);
-        assert_eq!(bin((1 << 26) - 1, 2), 0);
-    }
 }

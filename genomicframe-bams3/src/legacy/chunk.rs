@@ -1,7 +1,6 @@
 //! A chunk's bytes: compression, checksum, and which records they hold.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::io::Read;
 
 use genomicframe_core::{Error, Result};
@@ -9,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::row::Rows;
 use super::{ChunkSummary, Flavour, LegacyChunk, LegacyMetadata, binary, json};
+use crate::chunk::hex;
 
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// Longest payload.
@@ -67,10 +67,7 @@ fn verify(digest: &[u8], len: usize, chunk: &LegacyChunk, rows: &mut Rows<'_>) -
         }
         return Ok(());
     }
-    let mut hex = String::with_capacity(2 * digest.len());
-    for byte in digest {
-        write!(hex, "{byte:02x}").map_err(|e| Error::io("no text").caused_by(e))?;
-    }
+    let hex = hex(digest);
     match chunk.checksums.contains(&hex) {
         true => Ok(()),
         // Entries of earlier flushes are stale, and with several workers the last may be, too.

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::row::{LONGEST_OP, Row, Rows};
 use super::tags;
+use crate::codec::packed::CODES;
 
 /// Records of the Python program; returns the SHA-256 of all as it dumps them, which is its checksum.
 pub(super) fn python(payload: &[u8], rows: &mut Rows<'_>) -> Result<[u8; 32]> {
@@ -135,19 +136,6 @@ fn put_op(length: u64, code: u32, cigar: &mut Vec<u32>) -> Result<()> {
     }
     Ok(())
 }
-
-/// Codes of letters; those without one are N.
-const CODES: [u8; 256] = {
-    let letters = b"=ACMGRSVTWYHKDBN";
-    let mut table = [15; 256];
-    let mut i = 0;
-    while i < 16 {
-        table[letters[i] as usize] = i as u8;
-        table[letters[i].to_ascii_lowercase() as usize] = i as u8;
-        i += 1;
-    }
-    table
-};
 
 fn put_bases(seq: &str, qual: &str, row: &mut Row, rows: &mut Rows<'_>) {
     if matches!(seq, "" | "*") {

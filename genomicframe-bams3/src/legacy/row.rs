@@ -1,6 +1,7 @@
 //! A record as BAM has it (SAMv1 §4.2), and the order of records.
 
 use genomicframe_core::alignment::Record;
+use genomicframe_core::alignment::record::bin;
 use genomicframe_core::scan::Warnings;
 use genomicframe_core::{Error, Result};
 
@@ -213,27 +214,5 @@ impl<'a> Rows<'a> {
             }
         }
         Ok(self.summary)
-    }
-}
-
-/// The bin of BAM's index (SAMv1 §5.3), 0-based and half-open.
-fn bin(start: i64, end: i64) -> u16 {
-    let last = end - 1;
-    let levels = [(14, 4681), (17, 585), (20, 73), (23, 9), (26, 1)];
-    let found = levels.iter().find(|(shift, _)| start >> shift == last >> shift);
-    found.map_or(0, |(shift, first)| (first + (start >> shift)) as u16)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bins_are_those_of_the_specification() {
-        assert_eq!(bin(-1, 0), 4680);
-        assert_eq!(bin(0, 1), 4681);
-        assert_eq!(bin(16383, 16385), 585);
-        assert_eq!(bin(0, 1 << 29), 0);
-        assert_eq!(bin((1 << 26) - 1, (1 << 26) + 1), 0);
     }
 }

@@ -23,3 +23,5 @@ pub use record::Record;
 pub use rows::AlignmentRows;
 pub use schema::{Column, SeenTags, TagType};
 pub use tags::{Tag, Tags};
+
+pub use crate::text::numbers::write_int;

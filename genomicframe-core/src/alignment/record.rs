@@ -207,3 +207,28 @@ pub fn frame(bytes: &[u8], last: bool, longest: usize) -> Result<Option<usize>> 
         false => Ok(None),
     }
 }
+
+/// The smallest bin of a BAI that holds `start..end`, 0-based (SAMv1 §5.3). As in htslib, beyond 2^29 it means nothing.
+pub fn bin(start: i64, end: i64) -> u16 {
+    let last = end - 1;
+    for (shift, first) in [(14, 4681), (17, 585), (20, 73), (23, 9), (26, 1)] {
+        if start >> shift == last >> shift {
+            return (first + (start >> shift)) as u16;
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_are_those_of_the_specification() {
+        assert_eq!(bin(-1, 0), 4680);
+        assert_eq!(bin(0, 1), 4681);
+        assert_eq!(bin(16383, 16385), 585);
+        assert_eq!(bin(0, 1 << 29), 0);
+        assert_eq!(bin((1 << 26) - 1, (1 << 26) + 1), 0);
+    }
+}

@@ -58,7 +58,7 @@ pub(crate) fn double(bytes: &[u8], field: &str) -> Result<f64> {
 }
 
 /// Appends a decimal integer.
-pub(crate) fn write_int(n: i64, out: &mut Vec<u8>) {
+pub fn write_int(n: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
 }
 

@@ -2,6 +2,7 @@
 
 use super::fields;
 use crate::alignment::cigar::LONG_TAG;
+use crate::alignment::record::bin;
 use crate::error::{Error, Result};
 use crate::genome::Contigs;
 use crate::text::fields::split;
@@ -211,15 +212,4 @@ fn contig_id(name: &[u8], contigs: &Contigs, field: &str) -> Result<i32> {
         let e = Error::corrupt("a contig that no @SQ line of the header lists").field(field).text(name);
         e.hint("the header is another file's or incomplete")
     })
-}
-
-/// The smallest bin of a BAI that holds `start..end`, 0-based (SAMv1 §5.3). As in htslib, beyond 2^29 it means nothing.
-fn bin(start: i64, end: i64) -> u16 {
-    let last = end - 1;
-    for (shift, first) in [(14, 4681), (17, 585), (20, 73), (23, 9), (26, 1)] {
-        if start >> shift == last >> shift {
-            return (first + (start >> shift)) as u16;
-        }
-    }
-    0
 }
