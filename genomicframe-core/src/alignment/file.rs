@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
+use super::fields::field_of;
 use super::record::Record;
-use super::rows::{AlignmentRows, field_of};
+use super::rows::AlignmentRows;
 use super::schema::{self, Column, SeenTags};
 use crate::error::{Error, Offset, Result};
 use crate::genome::Contigs;
@@ -108,7 +109,7 @@ impl AlignmentFile {
         let test = Test::bind_all(&request.predicate.all, &field_of(&self.schema, &self.columns));
         let test =
             test.ok_or_else(|| Error::invalid(format!("the scan of alignments cannot apply {}", request.predicate)))?;
-        Ok(AlignmentRows::new(schema, &columns, Arc::clone(&self.contigs), span, test))
+        AlignmentRows::new(schema, &columns, Arc::clone(&self.contigs), span, test)
     }
 
     /// Whether `partition` begins with the first record.
