@@ -13,7 +13,7 @@ use crate::genome::Contigs;
 use crate::index::BinningIndex;
 use crate::io::ObjectIo;
 use crate::scan::{
-    Condition, Cut, Partition, Pushdown, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, Test,
+    Condition, Cut, Partition, Pushdown, RecordStarts, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, Test,
 };
 
 /// Where a record lies, as columns.
@@ -88,6 +88,19 @@ impl AlignmentFile {
         self.check_index().map_err(|e| {
             e.in_object(&self.file.object().location).hint("the index belongs to another file: index it again")
         })
+    }
+
+    /// Finds places where it can be cut without an index, once.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub(crate) async fn find_cuts(
+        &self,
+        io: &dyn ObjectIo,
+        partitions: usize,
+        starts: &dyn RecordStarts,
+    ) -> Result<()> {
+        self.file.find_cuts(io, partitions, starts).await
     }
 
     /// What to read for `request`; `told` are the header's warnings.

@@ -8,6 +8,7 @@
 //! Only `open`, `load_index` and [`drive`] read bytes. A plan is a value: `EXPLAIN` prints it and tests count its requests
 //! and bytes. A decoder never waits for anything, so the same one serves files, object stores, tests and fuzzers.
 
+mod cuts;
 mod drive;
 pub(crate) mod evaluate;
 mod feed;
@@ -36,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
+pub use cuts::{LineStarts, RecordStarts};
 pub use drive::drive;
 pub use evaluate::{FieldType, Fields, Test};
 pub use feed::Head;
@@ -138,6 +140,13 @@ pub trait Dataset: fmt::Debug + Send + Sync {
     /// Reads the index, once; nothing happens when there is none or it was read before. Of an index in several parts, only
     /// those that `regions` touch need be read; `None`: all.
     fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, regions: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>>;
+
+    /// Finds places where a scan can be cut into about `partitions` parts, where no index that was read tells of any; once.
+    /// A little is read at each place.
+    fn find_cuts<'a>(&'a self, io: &'a dyn ObjectIo, partitions: usize) -> BoxFuture<'a, Result<()>> {
+        let _ = (io, partitions);
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Reads what is kept beside the index for conditions like these (filters of read names), once.
     fn load_filters<'a>(&'a self, io: &'a dyn ObjectIo, predicate: &'a Predicate) -> BoxFuture<'a, Result<()>> {

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::cuts;
 use super::feed::FeedState;
-use super::{Framing, Head, IndexChoice, IndexUse, ObjectId, OpenOptions, Partition, Precision, ScanMetrics, ScanPlan};
-use super::{ScanRequest, Segment, SpanFilter, Statistics};
+use super::{Framing, Head, IndexChoice, IndexUse, ObjectId, OpenOptions, Partition, Precision, RecordStarts};
+use super::{ScanMetrics, ScanPlan, ScanRequest, Segment, SpanFilter, Statistics};
 use crate::bgzf::{EOF_BLOCK, MAX_BLOCK, VirtualOffset, is_bgzf, is_gzip};
 use crate::error::{Error, Offset, Result};
 use crate::genome::{Contigs, RegionSet, resolve_names};
@@ -41,6 +42,8 @@ pub struct StreamFile {
     data_start: Offset,
     choice: IndexChoice,
     index: OnceLock<Result<LoadedIndex, String>>,
+    /// Where it can be cut without an index.
+    cuts: OnceLock<Vec<Offset>>,
     warnings: Vec<String>,
     /// What opening it took.
     pub metrics: ScanMetrics,
@@ -89,8 +92,17 @@ impl StreamFile {
             Compression::Bgzf => Offset::Virtual(VirtualOffset::default()),
             _ => Offset::Byte(0),
         };
-        let (choice, index, metrics) = (options.index.clone(), OnceLock::new(), ScanMetrics::default());
-        Ok(Self { objects: [meta].into(), compression, first, data_start, choice, index, warnings, metrics })
+        Ok(Self {
+            objects: [meta].into(),
+            compression,
+            first,
+            data_start,
+            choice: options.index.clone(),
+            index: OnceLock::new(),
+            cuts: OnceLock::new(),
+            warnings,
+            metrics: ScanMetrics::default(),
+        })
     }
 
     /// The stored object.
@@ -162,6 +174,20 @@ impl StreamFile {
             return Ok(Ok(LoadedIndex { index, meta, stale }));
         }
         Ok(Err(format!("no index beside it ({})", suffixes.join(", "))))
+    }
+
+    /// Finds places where the file can be cut into about `partitions` parts, where no index that was loaded tells of any; once.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn find_cuts(&self, io: &dyn ObjectIo, partitions: usize, starts: &dyn RecordStarts) -> Result<()> {
+        if partitions < 2 || self.index().is_some() || self.cuts.get().is_some() {
+            return Ok(());
+        }
+        let (object, from) = (self.object(), self.data_start);
+        let found = cuts::find(io, object, self.compression, from, partitions, starts, &self.metrics).await;
+        let _ = self.cuts.set(found.map_err(|e| e.in_object(&object.location))?);
+        Ok(())
     }
 
     /// The index, when it was loaded and is there.
@@ -294,6 +320,11 @@ impl StreamFile {
     fn whole(&self, partitions: usize, cut: Cut) -> Vec<Partition> {
         let size = self.object().size;
         match (self.compression, self.data_start) {
+            (Compression::Bgzf, from) | (Compression::Plain, from)
+                if self.index().is_none() && self.cuts.get().is_some_and(|cuts| !cuts.is_empty()) =>
+            {
+                self.between_cuts(from, partitions)
+            }
             (Compression::Bgzf, _) => {
                 let all = [Chunk { start: self.start(), stop: VirtualOffset::MAX }];
                 let starts = self.index().map(BinningIndex::record_starts).unwrap_or_default();
@@ -317,6 +348,33 @@ impl StreamFile {
             }
             _ => vec![Partition { segments: vec![self.segment(0..size, self.whole_framing())] }],
         }
+    }
+
+    /// One partition from each cut to the next, or of fewer cuts where fewer are wanted.
+    fn between_cuts(&self, from: Offset, partitions: usize) -> Vec<Partition> {
+        let all = self.cuts.get().map(Vec::as_slice).unwrap_or_default();
+        let parts = (all.len() + 1).min(partitions.max(1));
+        let edges = (1..parts).map(|i| all[i * (all.len() + 1) / parts - 1]);
+        let starts = std::iter::once(from).chain(edges.clone());
+        let stops = edges.map(Some).chain([None]);
+        let size = self.object().size;
+        let part = |(start, stop): (Offset, Option<Offset>)| {
+            let (bytes, framing) = match (start, stop) {
+                (Offset::Virtual(start), stop) => {
+                    let stop = match stop {
+                        Some(Offset::Virtual(stop)) => stop,
+                        _ => VirtualOffset::MAX,
+                    };
+                    (start.compressed()..self.stored_end(stop), Framing::Bgzf { start, stop })
+                }
+                (Offset::Byte(start), stop) => {
+                    let stop = if let Some(Offset::Byte(stop)) = stop { stop } else { u64::MAX };
+                    (start..stop.min(size), Framing::Raw { start, stop, mid_line: false })
+                }
+            };
+            Partition { segments: vec![Segment { joined: stop.is_some(), ..self.segment(bytes, framing) }] }
+        };
+        starts.zip(stops).map(part).collect()
     }
 
     fn whole_framing(&self) -> Framing {

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::genome::Contigs;
 use crate::index::BinningIndex;
 use crate::io::ObjectIo;
-use crate::scan::{Cut, FieldType, ScanPlan, ScanRequest, Statistics, StreamFile};
+use crate::scan::{Cut, FieldType, RecordStarts, ScanPlan, ScanRequest, Statistics, StreamFile};
 
 use super::filter::RowFilter;
 
@@ -87,6 +87,19 @@ impl SpanText {
             }
             None => Ok(contigs),
         }
+    }
+
+    /// Finds places where it can be cut without an index, once.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub(crate) async fn find_cuts(
+        &self,
+        io: &dyn ObjectIo,
+        partitions: usize,
+        starts: &dyn RecordStarts,
+    ) -> Result<()> {
+        self.file.find_cuts(io, partitions, starts).await
     }
 
     /// What to read for `request`.

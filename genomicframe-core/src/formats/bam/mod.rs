@@ -10,6 +10,7 @@
 mod decode;
 mod header;
 mod plan;
+mod starts;
 #[cfg(test)]
 mod tests;
 mod write;

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use super::Bam;
 use super::decode::BamRows;
 use super::header::BamHeader;
+use super::starts::BamStarts;
 use crate::alignment::file::{AlignmentFile, FirstRecords, SPAN};
 use crate::alignment::record::{Record, SMALLEST};
 use crate::error::{Error, Result};
@@ -112,6 +113,14 @@ impl Dataset for BamDataset {
 
     fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
         self.file.load_index(io).boxed()
+    }
+
+    fn find_cuts<'a>(&'a self, io: &'a dyn ObjectIo, partitions: usize) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let starts = BamStarts { contigs: Arc::clone(&self.header.contigs), longest: self.longest };
+            self.file.find_cuts(io, partitions, &starts).await
+        }
+        .boxed()
     }
 
     fn plan(&self, request: &ScanRequest) -> Result<ScanPlan> {

@@ -17,6 +17,7 @@ mod encode;
 mod frame;
 mod header;
 mod plan;
+mod starts;
 #[cfg(test)]
 mod tests;
 

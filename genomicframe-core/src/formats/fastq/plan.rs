@@ -4,6 +4,7 @@ use arrow::datatypes::SchemaRef;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use super::starts::FastqStarts;
 use super::{ID, decode, header};
 use crate::error::Result;
 use crate::genome::{Contigs, RegionSet};
@@ -13,6 +14,7 @@ use crate::scan::{
     SpanColumns, Statistics, StreamFile,
 };
 use crate::text::filter::{RowFilter, pushdown};
+use crate::text::lines::is_from_start;
 
 #[derive(Debug)]
 pub(super) struct FastqFile {
@@ -58,14 +60,17 @@ impl Dataset for FastqFile {
         async { Ok(()) }.boxed()
     }
 
+    fn find_cuts<'a>(&'a self, io: &'a dyn ObjectIo, partitions: usize) -> BoxFuture<'a, Result<()>> {
+        self.file.find_cuts(io, partitions, &FastqStarts).boxed()
+    }
+
     fn plan(&self, request: &ScanRequest) -> Result<ScanPlan> {
         Ok(self.file.plan(request, Cut::Never, None, |_, _| None))
     }
 
-    fn decoder(&self, request: &ScanRequest, _: &Partition) -> Result<Box<dyn Decoder>> {
+    fn decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {
         let filter = RowFilter::new(request, None, false, &decode::field)?;
         let rows = decode::FastqRows::new(&self.schema, &request.projection, filter)?;
-        // There is one partition, from the first record on.
-        Ok(Box::new(RecordDecoder::new(rows, request, self.longest, true)))
+        Ok(Box::new(RecordDecoder::new(rows, request, self.longest, is_from_start(partition))))
     }
 }

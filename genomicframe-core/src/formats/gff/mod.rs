@@ -19,6 +19,7 @@ mod decode;
 mod encode;
 mod header;
 mod plan;
+mod starts;
 #[cfg(test)]
 mod tests;
 

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::header::{self, ATTRIBUTES, END, FIELDS, Layout, PHASE, SCORE, START};
+use super::starts::GffStarts;
 use super::{ID, attributes, decode};
 use crate::error::Result;
 use crate::genome::{Contigs, RegionSet};
@@ -83,6 +84,10 @@ impl Dataset for GffFile {
 
     fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
         self.text.load_index(io).boxed()
+    }
+
+    fn find_cuts<'a>(&'a self, io: &'a dyn ObjectIo, partitions: usize) -> BoxFuture<'a, Result<()>> {
+        self.text.find_cuts(io, partitions, &GffStarts).boxed()
     }
 
     fn plan(&self, request: &ScanRequest) -> Result<ScanPlan> {

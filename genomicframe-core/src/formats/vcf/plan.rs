@@ -16,8 +16,8 @@ use crate::genome::{Contig, Contigs};
 use crate::index::BinningIndex;
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
-    Condition, Cut, Dataset, Decoder, FormatId, Framing, OpenOptions, Partition, Pushdown, RecordDecoder, ScanPlan,
-    ScanRequest, SpanColumns, Statistics, StreamFile, Test,
+    Condition, Cut, Dataset, Decoder, FormatId, Framing, LineStarts, OpenOptions, Partition, Pushdown, RecordDecoder,
+    ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, Test,
 };
 
 pub(super) const ID: FormatId = FormatId("vcf");
@@ -162,6 +162,10 @@ impl Dataset for VcfDataset {
             if self.indexed.get().is_none() { self.learn_names() } else { Ok(()) }
         }
         .boxed()
+    }
+
+    fn find_cuts<'a>(&'a self, io: &'a dyn ObjectIo, partitions: usize) -> BoxFuture<'a, Result<()>> {
+        self.file.find_cuts(io, partitions, &LineStarts).boxed()
     }
 
     fn plan(&self, request: &ScanRequest) -> Result<ScanPlan> {

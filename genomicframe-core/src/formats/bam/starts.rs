@@ -1,0 +1,65 @@
+//! Where a record begins in the middle of a BAM.
+
+use std::sync::Arc;
+
+use crate::alignment::Record;
+use crate::alignment::record::SMALLEST;
+use crate::genome::Contigs;
+use crate::scan::RecordStarts;
+
+/// Whole records that must follow one another before a place is believed.
+const RECORDS: usize = 3;
+const BLOCK_SIZE: usize = 4;
+
+/// Finds a record by what its fields say of each other and of the dictionary.
+#[derive(Debug)]
+pub(super) struct BamStarts {
+    pub(super) contigs: Arc<Contigs>,
+    pub(super) longest: usize,
+}
+
+enum Look {
+    /// A record of so many bytes.
+    Whole(usize),
+    /// The beginning of one, perhaps.
+    Cut,
+    No,
+}
+
+impl RecordStarts for BamStarts {
+    fn first(&self, bytes: &[u8]) -> Option<usize> {
+        (0..bytes.len()).find(|start| self.follow(&bytes[*start..]))
+    }
+}
+
+impl BamStarts {
+    /// Whether records follow one another to the end of `bytes`.
+    fn follow(&self, mut bytes: &[u8]) -> bool {
+        let mut whole = 0;
+        loop {
+            match self.look(bytes) {
+                Look::Whole(len) => {
+                    whole += 1;
+                    bytes = &bytes[len..];
+                }
+                Look::Cut => return whole >= RECORDS,
+                Look::No => return false,
+            }
+        }
+    }
+
+    fn look(&self, bytes: &[u8]) -> Look {
+        let Some(size) = bytes.first_chunk::<BLOCK_SIZE>().map(|b| i32::from_le_bytes(*b)) else { return Look::Cut };
+        let size = match usize::try_from(size) {
+            Ok(size) if (SMALLEST..=self.longest).contains(&size) => size,
+            _ => return Look::No,
+        };
+        match bytes.get(BLOCK_SIZE..BLOCK_SIZE + size) {
+            Some(record) => match Record::new(record, self.contigs.len()) {
+                Ok(record) if record.tags().all(|tag| tag.is_ok()) => Look::Whole(BLOCK_SIZE + size),
+                _ => Look::No,
+            },
+            None => Look::Cut,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Places where a file can be cut into partitions though no index tells where its records begin.
+//!
+//! At a place wanted, a block is searched for, and in what it and its followers inflate to a record; both are believed only
+//! if blocks and records follow one another from there on over at least [`CHAIN`] blocks. What is believed is checked once
+//! more when it is read ([`Segment::joined`](super::Segment::joined)): a file made to deceive is an error and loses no row.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+
+use futures::{StreamExt, TryStreamExt};
+
+use super::{Compression, ScanMetrics};
+use crate::bgzf::{Inflater, MAX_BLOCK, VirtualOffset, block_size};
+use crate::error::{Offset, Result};
+use crate::io::{ObjectIo, ObjectMeta};
+
+/// How a format tells where records begin.
+pub trait RecordStarts: fmt::Debug + Send + Sync {
+    /// The first place in `bytes` from which records follow one another to their end, where the last may be cut short.
+    ///
+    /// `bytes` begin anywhere in a file. `None`: there is none, or too few records follow to be sure.
+    fn first(&self, bytes: &[u8]) -> Option<usize>;
+}
+
+/// Of a format whose every line is a record or passed over.
+#[derive(Debug, Clone, Copy)]
+pub struct LineStarts;
+
+impl RecordStarts for LineStarts {
+    fn first(&self, bytes: &[u8]) -> Option<usize> {
+        let start = memchr::memchr(b'\n', bytes)? + 1;
+        memchr::memchr(b'\n', &bytes[start..]).map(|_| start)
+    }
+}
+
+/// Blocks that must follow one another from a cut on.
+const CHAIN: usize = 3;
+/// Bytes looked at for a cut: first, and at most.
+const LOOK: u64 = 256 << 10;
+const LOOK_MOST: u64 = 8 << 20;
+/// Stored bytes of a partition, at least: what finding a cut costs must be little beside it.
+const LEAST: u64 = 1 << 20;
+/// Places looked for at the same time.
+const REQUESTS_IN_FLIGHT: usize = 8;
+
+/// Where a scan from `from` to the end of `object` can be cut into about `wanted` even parts, in order.
+///
+/// # Errors
+/// When the storage fails. Where no cut is found there is none.
+pub(super) async fn find(
+    io: &dyn ObjectIo,
+    object: &ObjectMeta,
+    compression: Compression,
+    from: Offset,
+    wanted: usize,
+    starts: &dyn RecordStarts,
+    metrics: &ScanMetrics,
+) -> Result<Vec<Offset>> {
+    let first = match from {
+        Offset::Byte(byte) => byte,
+        Offset::Virtual(v) => v.compressed(),
+    };
+    let size = object.size.saturating_sub(first);
+    let parts = (size / LEAST).min(wanted as u64);
+    let finder = Finder { io, object, compression, starts, metrics };
+    let places = (1..parts).map(|i| first + (u128::from(size) * u128::from(i) / u128::from(parts)) as u64);
+    let mut cuts: Vec<Offset> = futures::stream::iter(places)
+        .map(|place| finder.find(place))
+        .buffered(REQUESTS_IN_FLIGHT)
+        .try_filter_map(|cut| std::future::ready(Ok(cut)))
+        .try_collect()
+        .await?;
+    // Where a record is longer than a part, two places have the same cut.
+    cuts.dedup();
+    Ok(cuts)
+}
+
+struct Finder<'a> {
+    io: &'a dyn ObjectIo,
+    object: &'a ObjectMeta,
+    compression: Compression,
+    starts: &'a dyn RecordStarts,
+    metrics: &'a ScanMetrics,
+}
+
+impl Finder<'_> {
+    async fn find(&self, place: u64) -> Result<Option<Offset>> {
+        let mut look = LOOK;
+        loop {
+            let end = (place + look).min(self.object.size);
+            let bytes = self.io.read(self.object, place..end).await?;
+            self.metrics.requests.fetch_add(1, Ordering::Relaxed);
+            self.metrics.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            let cut = match self.compression {
+                Compression::Bgzf => in_blocks(&bytes, self.starts)
+                    .map(|(block, within)| Offset::Virtual(VirtualOffset::new(place + block as u64, within))),
+                Compression::Plain => self.starts.first(&bytes).map(|at| Offset::Byte(place + at as u64)),
+                Compression::Gzip => None,
+            };
+            if cut.is_some() || end == self.object.size || look >= LOOK_MOST {
+                return Ok(cut);
+            }
+            look *= 4;
+        }
+    }
+}
+
+/// A record's place: the index in `stored` of its block, and the offset within.
+fn in_blocks(stored: &[u8], starts: &dyn RecordStarts) -> Option<(usize, u16)> {
+    let candidates = memchr::memmem::find_iter(&stored[..stored.len().min(2 * MAX_BLOCK)], &[0x1f, 0x8b, 0x08]);
+    candidates.map(|at| in_chain(stored, at, starts)).find(Option::is_some).flatten()
+}
+
+/// The same in the blocks that follow one another from `at` on; `None` also where none do.
+fn in_chain(stored: &[u8], mut at: usize, starts: &dyn RecordStarts) -> Option<(usize, u16)> {
+    let (mut inflater, mut inflated) = (Inflater::default(), Vec::new());
+    // Where each block begins, in `inflated` and in `stored`.
+    let mut blocks: Vec<(usize, usize)> = Vec::new();
+    while let Some(size) = block_size(&stored[at..]).ok()?.filter(|size| at + size <= stored.len()) {
+        let before = inflated.len();
+        inflater.inflate(&stored[at..at + size], &mut inflated).ok()?;
+        if inflated.len() > before {
+            blocks.push((before, at));
+        }
+        at += size;
+    }
+    let start = starts.first(&inflated)?;
+    let block = blocks.partition_point(|(begin, _)| *begin <= start).checked_sub(1)?;
+    if blocks.len() - block < CHAIN {
+        return None;
+    }
+    let (begin, place) = blocks[block];
+    Some((place, u16::try_from(start - begin).ok()?))
+}
