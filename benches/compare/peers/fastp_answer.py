@@ -1,0 +1,10 @@
+"""What fastp's report says: reads, bases, mean quality, GC in percent. Reads are of one length."""
+import json
+import sys
+
+with open(sys.argv[1]) as file:
+    report = json.load(file)
+before = report["summary"]["before_filtering"]
+quality = report["read1_before_filtering"]["quality_curves"]["mean"]
+print("ANSWER", before["total_reads"], before["total_bases"], "%.3f" % (sum(quality) / len(quality)),
+      "%.2f" % (100 * before["gc_content"]))
