@@ -189,7 +189,7 @@ def main():
         add(host=platform.node(), cores=os.cpu_count(), date=datetime.datetime.now(datetime.UTC).strftime("%F"),
             processor=first_line("sh", "-c", "sed -n 's/^model name[^:]*: //p' /proc/cpuinfo"),
             commit=first_line("git", "-C", HERE, "describe", "--always", "--dirty"), gf=first_line(args.gf, "--version"),
-            data=open(made).read().strip() if os.path.exists(made) else args.data,
+            data=open(made).read().strip() if os.path.exists(made) else os.path.basename(args.data),
             sizes={name: os.path.getsize(values[name]) for name in FILES if os.path.exists(values[name])},
             unindexed=args.unindexed, repeats=args.repeats, versions=[v for v in versions if v])
         runner = Runner(values, tags, args.timeout, scratch)
