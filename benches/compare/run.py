@@ -178,9 +178,7 @@ def main():
         keep.write(json.dumps(line) + "\n")
         keep.flush()
 
-    scratch = os.path.join(args.work, "scratch")
-    os.makedirs(scratch, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=args.work) as links:
+    with tempfile.TemporaryDirectory(dir=args.work) as links, tempfile.TemporaryDirectory(dir=args.work) as scratch:
         data = without_indexes(args.data, links) if args.unindexed else args.data
         values, tags = places(args, data)
         made = os.path.join(args.data, "made")

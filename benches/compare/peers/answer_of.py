@@ -69,6 +69,7 @@ for batch in batches:
                  total(column(batch, "info_af", "AF", "info/AF")), length(column(batch, "info_csq", "CSQ", "info/CSQ"))]
     else:
         found = [total(column(batch, "pos", "start")), length(column(batch, "ref")),
-                 total(column(batch, "info_an", "AN", "info/AN"))]
+                 total(column(batch, "info_an", "AN", "info/AN")), length(column(batch, "format_gt", "genotypes/GT")),
+                 total(column(batch, "format_dp", "genotypes/DP")), total(column(batch, "format_ad", "genotypes/AD"))]
     sums = found if sums is None else [a + b for a, b in zip(sums, found)]
 print("ANSWER", rows, *("%.6f" % s if isinstance(s, float) else s for s in sums or []))
