@@ -1,5 +1,5 @@
 """biobear: exon on DataFusion."""
-from common import answer, answer_groups, out, path, region, task, threads, unknown
+from common import answer, answer_groups, path, task, threads, unknown
 
 import biobear
 import pyarrow as pa
@@ -22,8 +22,6 @@ if task == "bam_count":
     count(f"SELECT count(*) FROM bam_scan('{path}')")
 elif task == "bam_filter":
     count(f"SELECT count(*) FROM bam_scan('{path}') WHERE {MAPPED}")
-elif task == "bam_region":
-    count(f"SELECT count(*) FROM bam_indexed_scan('{path}', '{region}') WHERE {MAPPED}")
 elif task == "bam_proj4":
     table = rows(f"SELECT reference, start, mapping_quality, flag FROM bam_scan('{path}')")
     answer(table.num_rows, *(pc.sum(table[n].cast(pa.int64())).as_py() for n in ("start", "mapping_quality", "flag")))
