@@ -122,8 +122,13 @@ class Runner:
                                        env=self.environment(task, threads), preexec_fn=begin)
             signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
             signal.setitimer(signal.ITIMER_REAL, self.timeout)
-            _, status, usage = os.wait4(process.pid, 0)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            try:
+                _, status, usage = os.wait4(process.pid, 0)
+            except BaseException:  # an interrupt: it has a session of its own, and would go on
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
             wall = time.perf_counter() - begun
             process.returncode = os.waitstatus_to_exitcode(status)
             out.seek(0)
@@ -143,13 +148,12 @@ class Runner:
         line, *after = [command] if isinstance(command, str) else command
         out = os.path.join(self.scratch, "out")
         values = dict(t=threads, x=threads - 1, o=out, null="/dev/null", **self.values)
-        line = filled(line, values) if after or "{null}" not in line else line
         core = self.cores[repeat % len(self.cores)] if threads == 1 else None
-        measured = self.run(line, task, threads, core)
+        measured = self.run(filled(line, values), task, threads, core)
         if after:
             measured.pop("answer", None)
         if after and check and measured["code"] == 0:
-            if "{null}" in (command[0]):
+            if "{null}" in command[0]:
                 self.run(filled(command[0], dict(values, null=out)), task, threads)
             checked = self.run(filled(after[0], values), task, threads)
             measured.update(code=checked["code"], **{k: checked[k] for k in ("answer", "error") if k in checked})
@@ -170,6 +174,7 @@ def instructions(command):
 
 def main():
     args = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     keep = open(args.keep, "a")
     lines = []
 
