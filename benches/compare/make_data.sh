@@ -34,7 +34,8 @@ quiet() {
   "$@" 2>"$out/log" || { tail -5 "$out/log" >&2; return 1; }
 }
 
-if wanted bam wgs.bam || wanted fastq fq_R1.fastq.gz; then
+# What is made last tells that a part is whole.
+if wanted bam wgs.bam.bai || wanted fastq fq_R1.fastq.gz; then
   make reference
   samtools faidx "$out/ref.fa"
   make regions
@@ -51,17 +52,18 @@ if wanted bam wgs.bam || wanted fastq fq_R1.fastq.gz; then
   samtools index -@"$threads" "$out/wgs.bam"
   head -n "$(awk -v s="$scale" 'BEGIN {print int(500000 * s) * 4}')" "$out/reads_R1.fq" >"$out/fq_R1.fastq"
   bgzip -@"$threads" -l "$level" -c "$out/fq_R1.fastq" >"$out/fq_R1.bgzf.fastq.gz"
-  gzip -"$level" -n -c "$out/fq_R1.fastq" >"$out/fq_R1.fastq.gz"
+  gzip -"$level" -n -c "$out/fq_R1.fastq" >"$out/part.gz"
+  mv "$out/part.gz" "$out/fq_R1.fastq.gz"
   rm -f "$out"/*.sam "$out"/*.fq "$out"/fq_R1.fastq "$out"/ref.fa.[!f]*
 fi
 for part in sites cohort; do
-  wanted $part $part.vcf.gz || continue
+  wanted $part $part.vcf.gz.tbi || continue
   [[ $part == sites || -e $out/ref.fa ]] || make reference
   make $part
   bgzip -@"$threads" -l "$level" -f "$out/$part.vcf"
   tabix -f -p vcf "$out/$part.vcf.gz"
 done
-if wanted genes genes.gff3.gz; then
+if wanted genes genes.gff3.gz.tbi; then
   make genes
   bgzip -@"$threads" -l "$level" -f "$out/genes.gff3"
   tabix -f -p gff "$out/genes.gff3.gz"
