@@ -20,6 +20,9 @@ mkdir -p "$out"
 made="scale $scale seed $seed reads $reads level $level"
 if [[ -e $out/made ]]; then
   [[ $(<"$out/made") == "$made" ]] || { echo "$out holds data of $(<"$out/made")" >&2; exit 1; }
+elif [[ -n $(ls -A "$out") ]]; then
+  echo "$out holds other files" >&2
+  exit 1
 fi
 echo "$made" >"$out/made"
 
