@@ -78,36 +78,43 @@ impl<'a> Record<'a> {
         self.layout
     }
 
+    #[inline]
     fn part(&self, from: u32, to: u32) -> &'a [u8] {
         &self.bytes[from as usize..to as usize]
     }
 
+    #[inline]
     fn i32(&self, at: usize) -> i32 {
         let b = self.bytes;
         i32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]])
     }
 
+    #[inline]
     fn u16(&self, at: usize) -> u16 {
         u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
     }
 
     /// Number of its contig in the dictionary.
+    #[inline]
     pub fn contig(&self) -> Option<usize> {
         usize::try_from(self.i32(0)).ok()
     }
 
     /// Number of its mate's contig in the dictionary.
+    #[inline]
     pub fn mate_contig(&self) -> Option<usize> {
         usize::try_from(self.i32(20)).ok()
     }
 
     /// 1-based.
+    #[inline]
     pub fn pos(&self) -> Option<i64> {
         let stored = self.i32(4);
         (stored >= 0).then(|| i64::from(stored) + 1)
     }
 
     /// 1-based. Nothing is derived from it, so that a meaningless one is shown as it is, as samtools does.
+    #[inline]
     pub fn mate_pos(&self) -> Option<i64> {
         let stored = self.i32(24);
         (stored != -1).then(|| i64::from(stored) + 1)
@@ -135,16 +142,19 @@ impl<'a> Record<'a> {
     }
 
     /// As stored: 255 stays 255.
+    #[inline]
     pub fn mapq(&self) -> u8 {
         self.bytes[9]
     }
 
     /// As stored.
+    #[inline]
     pub fn flag(&self) -> u16 {
         self.u16(14)
     }
 
     /// As stored.
+    #[inline]
     pub fn template_length(&self) -> i32 {
         self.i32(28)
     }

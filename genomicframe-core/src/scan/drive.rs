@@ -9,8 +9,9 @@ use std::task::Poll;
 use arrow::array::RecordBatch;
 use futures::{Stream, StreamExt, TryStreamExt};
 
+use super::ahead::{Ahead, Spawn};
 use super::feed::FeedState;
-use super::{Counts, Decoder, Partition, Piece, ScanMetrics, Segment, Step};
+use super::{Counts, Decoder, Framing, Partition, Piece, ScanMetrics, Segment, Step};
 use crate::error::{Error, Offset, Result};
 use crate::io::{ObjectIo, ObjectMeta};
 
@@ -22,7 +23,20 @@ pub fn drive(
     decoder: Box<dyn Decoder>,
     metrics: Arc<ScanMetrics>,
 ) -> impl Stream<Item = Result<RecordBatch>> + Send {
+    drive_ahead(io, objects, partition, decoder, metrics, None)
+}
+
+/// [`drive`], fetching and inflating in tasks of `spawner`: for a partition that has more than one thread to itself.
+pub fn drive_ahead(
+    io: Arc<dyn ObjectIo>,
+    objects: Arc<[ObjectMeta]>,
+    partition: Partition,
+    decoder: Box<dyn Decoder>,
+    metrics: Arc<ScanMetrics>,
+    spawner: Option<Arc<dyn Spawn>>,
+) -> impl Stream<Item = Result<RecordBatch>> + Send {
     let driver = Driver {
+        spawner,
         io,
         objects,
         segments: partition.segments.into(),
@@ -39,14 +53,21 @@ pub fn drive(
 }
 
 struct Driver {
+    spawner: Option<Arc<dyn Spawn>>,
     io: Arc<dyn ObjectIo>,
     objects: Arc<[ObjectMeta]>,
     segments: VecDeque<Segment>,
-    current: Option<(Segment, FeedState)>,
+    current: Option<(Segment, Source)>,
     decoder: Box<dyn Decoder>,
     metrics: Arc<ScanMetrics>,
     told: Counts,
     ended: bool,
+}
+
+/// Where a segment's pieces come from.
+enum Source {
+    Here(FeedState),
+    Ahead(Ahead),
 }
 
 /// Ranges of one partition that are fetched at the same time.
@@ -54,28 +75,42 @@ const REQUESTS_IN_FLIGHT: usize = 8;
 /// Pieces decoded between two chances for other tasks, and for a cancelled query to stop: about 2 MB inflated.
 const PIECES_BETWEEN_YIELDS: u32 = 4;
 
+fn object<'a>(objects: &'a [ObjectMeta], segment: &Segment) -> Result<&'a ObjectMeta> {
+    let object = objects.get(segment.object.0 as usize);
+    object.ok_or_else(|| Error::invalid("a partition names an object that its plan does not have"))
+}
+
 impl Driver {
+    fn source(&self, segment: &Segment) -> Result<Source> {
+        let in_order = matches!(segment.framing, Framing::Raw { .. } | Framing::Gzip | Framing::Bgzf { .. });
+        Ok(match &self.spawner {
+            Some(spawner) if in_order => {
+                let object = object(&self.objects, segment)?.clone();
+                let metrics = Arc::clone(&self.metrics);
+                Source::Ahead(Ahead::start(&**spawner, Arc::clone(&self.io), object, segment, metrics))
+            }
+            _ => Source::Here(FeedState::new(segment)),
+        })
+    }
+
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         let mut pieces = 0;
         while !self.ended {
-            let Some((segment, mut state)) = self.current.take() else {
+            let Some((segment, mut source)) = self.current.take() else {
                 let Some(segment) = self.segments.pop_front() else { break };
                 self.decoder.begin(&segment)?;
-                let state = FeedState::new(&segment);
-                self.current = Some((segment, state));
+                let source = self.source(&segment)?;
+                self.current = Some((segment, source));
                 continue;
             };
-            let object = self
-                .objects
-                .get(segment.object.0 as usize)
-                .ok_or_else(|| Error::invalid("a partition names an object that its plan does not have"))?;
+            let object = object(&self.objects, &segment)?;
             let step = self.decoder.step();
             let counts = self.decoder.counts();
             self.metrics.add(&self.told, &counts);
             self.told = counts;
             match step.map_err(|e| e.in_object(&object.location))? {
                 Step::Batch(batch) => {
-                    self.current = Some((segment, state));
+                    self.current = Some((segment, source));
                     return Ok(Some(batch));
                 }
                 Step::More => {
@@ -83,15 +118,21 @@ impl Driver {
                     if pieces % PIECES_BETWEEN_YIELDS == 0 {
                         yield_now().await;
                     }
-                    let mut feed = state.with(&*self.io, object, &self.metrics);
-                    let piece = feed.next().await?;
-                    state = feed.into_state();
+                    let piece = match source {
+                        Source::Here(state) => {
+                            let mut feed = state.with(&*self.io, object, &self.metrics);
+                            let piece = feed.next().await?;
+                            source = Source::Here(feed.into_state());
+                            piece
+                        }
+                        Source::Ahead(ref mut ahead) => ahead.next().await?,
+                    };
                     match piece {
                         Some(piece) => self.decoder.push(segment.object, piece),
                         None => self.decoder.end_of_object(),
                     }
                     .map_err(|e| e.in_object(&object.location))?;
-                    self.current = Some((segment, state));
+                    self.current = Some((segment, source));
                 }
                 Step::Need(ranges) => {
                     let io = &*self.io;
@@ -114,7 +155,7 @@ impl Driver {
                         })?;
                     }
                     drop(reads);
-                    self.current = Some((segment, state));
+                    self.current = Some((segment, source));
                 }
                 Step::SegmentEnd => {}
                 Step::Done => self.ended = true,

@@ -33,9 +33,9 @@ pub trait Fields {
     }
 }
 
-/// A condition bound to a format's fields.
+/// Conditions bound to a format's fields, all of which must hold.
 #[derive(Debug, Clone)]
-pub struct Test(Node);
+pub struct Test(Vec<Node>);
 
 #[derive(Debug, Clone)]
 enum Node {
@@ -55,20 +55,32 @@ enum Node {
 impl Test {
     /// Binds `condition`; `None` when it names something that `field` does not know, or compares across types.
     pub fn bind(condition: &Condition, field: &impl Fn(&str) -> Option<(usize, FieldType)>) -> Option<Self> {
-        bind(condition, field).map(Self)
+        bind(condition, field).map(|node| Self(vec![node]))
     }
 
     /// All of `conditions`, each of which must bind.
     pub fn bind_all(conditions: &[Condition], field: &impl Fn(&str) -> Option<(usize, FieldType)>) -> Option<Self> {
-        conditions.iter().map(|c| bind(c, field)).collect::<Option<_>>().map(|all| Self(Node::And(all)))
+        conditions.iter().map(|c| bind(c, field)).collect::<Option<_>>().map(Self)
     }
 
     /// Whether the record satisfies it: null counts as no, as in a `WHERE` clause.
     ///
     /// # Errors
     /// When a field it needs is malformed.
+    #[inline]
     pub fn passes(&self, fields: &impl Fields) -> Result<bool> {
-        Ok(evaluate(&self.0, fields)? == Some(true))
+        for node in &self.0 {
+            // What most conditions are is decided here; to walk a tree takes longer.
+            let holds = match node {
+                Node::Int(f, op, n) => fields.int(*f)?.is_some_and(|v| op.holds(v.cmp(n))),
+                Node::Bits(f, mask, value) => fields.int(*f)?.is_some_and(|v| v & mask == *value),
+                node => evaluate(node, fields)? == Some(true),
+            };
+            if !holds {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

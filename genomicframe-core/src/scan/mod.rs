@@ -8,6 +8,7 @@
 //! Only `open`, `load_index` and [`drive`] read bytes. A plan is a value: `EXPLAIN` prints it and tests count its requests
 //! and bytes. A decoder never waits for anything, so the same one serves files, object stores, tests and fuzzers.
 
+mod ahead;
 mod cuts;
 mod drive;
 pub(crate) mod evaluate;
@@ -37,8 +38,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
+pub use ahead::Spawn;
 pub use cuts::{LineStarts, RecordStarts};
-pub use drive::drive;
+pub use drive::{drive, drive_ahead};
 pub use evaluate::{FieldType, Fields, Test};
 pub use feed::Head;
 pub use metrics::{Counts, ScanMetrics, Warnings};

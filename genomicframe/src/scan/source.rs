@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
 use datafusion::arrow::datatypes::SchemaRef;
@@ -15,11 +16,14 @@ use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_expr::projection::ProjectionExprs;
-use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
 use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
+use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use genomicframe_core::io::ObjectMeta;
-use genomicframe_core::scan::{Dataset, FormatId, Partition, Precision, ScanMetrics, ScanPlan, ScanRequest, drive};
+use genomicframe_core::scan::{
+    Dataset, FormatId, Partition, Precision, ScanMetrics, ScanPlan, ScanRequest, Spawn, drive_ahead,
+};
 use object_store::ObjectStore;
 
 use super::Access;
@@ -31,6 +35,17 @@ pub(super) struct PlannedPartition {
     pub(super) request: Arc<ScanRequest>,
     pub(super) objects: Arc<[ObjectMeta]>,
     pub(super) partition: Partition,
+    /// Whether threads are left over for it, so that it is inflated beside being decoded.
+    pub(super) ahead: bool,
+}
+
+/// Tasks of the runtime that polls the query.
+struct OnRuntime;
+
+impl Spawn for OnRuntime {
+    fn spawn(&self, work: BoxFuture<'static, ()>) {
+        tokio::spawn(work);
+    }
 }
 
 /// The one file source, for every format.
@@ -233,12 +248,14 @@ impl FileOpener for GenomicOpener {
         Ok(async move {
             let decoder = planned.dataset.decoder(&request, &planned.partition).map_err(outer)?;
             let metrics = Arc::new(ScanMetrics::default());
-            let stream = drive(
+            let spawner = planned.ahead.then(|| Arc::new(OnRuntime) as Arc<dyn Spawn>);
+            let stream = drive_ahead(
                 access.io,
                 Arc::clone(&planned.objects),
                 planned.partition.clone(),
                 decoder,
                 Arc::clone(&metrics),
+                spawner,
             );
             let told = Told { counters, metrics, warnings: access.warnings };
             let stream = stream.map(move |batch| {
@@ -272,17 +289,28 @@ struct Counters {
     bytes_inflated: Count,
     records_seen: Count,
     records_kept: Count,
+    read_time: Time,
+    inflate_time: Time,
+    frame_time: Time,
+    filter_time: Time,
+    build_time: Time,
 }
 
 impl Counters {
     fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
         let counter = |name| MetricBuilder::new(metrics).counter(name, partition);
+        let time = |name| MetricBuilder::new(metrics).subset_time(name, partition);
         Self {
             requests: counter("requests"),
             bytes_read: counter("bytes_read"),
             bytes_inflated: counter("bytes_inflated"),
             records_seen: counter("records_seen"),
             records_kept: counter("records_kept"),
+            read_time: time("read_time"),
+            inflate_time: time("inflate_time"),
+            frame_time: time("frame_time"),
+            filter_time: time("filter_time"),
+            build_time: time("build_time"),
         }
     }
 }
@@ -306,6 +334,16 @@ impl Told {
         ];
         for (from, to) in pairs {
             to.add(usize::try_from(from.swap(0, Ordering::Relaxed)).unwrap_or(usize::MAX));
+        }
+        let times = [
+            (&m.read_time, &c.read_time),
+            (&m.inflate_time, &c.inflate_time),
+            (&m.frame_time, &c.frame_time),
+            (&m.filter_time, &c.filter_time),
+            (&m.build_time, &c.build_time),
+        ];
+        for (from, to) in times {
+            to.add_duration(Duration::from_nanos(from.swap(0, Ordering::Relaxed)));
         }
     }
 }

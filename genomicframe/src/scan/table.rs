@@ -143,15 +143,20 @@ impl GenomicTable {
     async fn plan_file(&self, file: &OpenFile, scan: &Scan<'_>) -> Result<(ScanRequest, ScanPlan)> {
         let dataset = &*file.dataset;
         let span = dataset.span_columns();
+        let partitions = scan.partitions(dataset.statistics().bytes);
         // Beside its data, an index only helps, and may name contigs of its own, so it is read before anything is decided.
         let helps = || {
             self.regions.is_some()
-                || scan.partitions > 1
+                || partitions > 1
                 || scan.counts_only()
                 || span.is_some_and(|s| scan.mentions(&[s.contig, s.start, s.end]))
         };
         if !dataset.needs_index() && helps() {
             dataset.load_index(&*self.access.io, None).await?;
+        }
+        // A limit is reached soon, and by one partition with the least read.
+        if scan.limit.is_none() {
+            dataset.find_cuts(&*self.access.io, partitions).await?;
         }
         let translator = self.translator(dataset);
         let mut conditions: Vec<Condition> = scan.filters.iter().map(|f| translator.condition(f)).collect();
@@ -177,7 +182,7 @@ impl GenomicTable {
             predicate: Predicate { all: conditions },
             limit: scan.limit,
             batch_size: scan.batch_size,
-            partitions: scan.partitions,
+            partitions,
         };
         dataset.load_filters(&*self.access.io, &request.predicate).await?;
         let mut plan = dataset.plan(&request)?;
@@ -239,11 +244,28 @@ struct Scan<'a> {
     columns: Vec<usize>,
     limit: Option<usize>,
     batch_size: usize,
-    /// Wanted of each file.
-    partitions: usize,
+    /// For each file.
+    threads: usize,
 }
 
+/// Partitions for each thread, so that one that is done takes over from one that is not.
+const PIECES: u64 = 4;
+/// Stored bytes that are worth a partition more than there are threads.
+const PIECE_BYTES: u64 = 4 << 20;
+
 impl Scan<'_> {
+    /// Partitions wanted of a file of so many bytes.
+    fn partitions(&self, bytes: Precision) -> usize {
+        let pieces = match bytes {
+            Precision::Exact(bytes) | Precision::Inexact(bytes) => {
+                (bytes / PIECE_BYTES).min(PIECES * self.threads as u64)
+            }
+            Precision::Absent => 0,
+        };
+        // One thread has nobody to share with, and reads in one go.
+        if self.threads == 1 { 1 } else { self.threads.max(pieces as usize) }
+    }
+
     fn counts_only(&self) -> bool {
         self.columns.is_empty() && self.filters.is_empty()
     }
@@ -370,7 +392,7 @@ impl TableProvider for GenomicTable {
             columns: projection.iter().copied().filter(|i| *i < own).collect(),
             limit: args.limit().filter(|_| exact),
             batch_size: state.config().batch_size(),
-            partitions: (target / kept.len().max(1)).max(1),
+            threads: (target / kept.len().max(1)).max(1),
         };
         let mut source = GenomicSource::new(self.format(), self.schema.clone(), self.access.clone(), scan.batch_size);
         let mut groups: Vec<Vec<PartitionedFile>> = vec![Vec::new(); target];
@@ -380,12 +402,14 @@ impl TableProvider for GenomicTable {
             let location = file.file.location.to_string();
             source.add_plan(&location, &*file.file.dataset, &request, &plan);
             let request = Arc::new(request);
+            let ahead = scan.threads > 1 && plan.partitions.len() == 1 && request.limit.is_none();
             for partition in plan.partitions {
                 let planned = PlannedPartition {
                     dataset: Arc::clone(&file.file.dataset),
                     request: Arc::clone(&request),
                     objects: Arc::clone(&plan.objects),
                     partition,
+                    ahead,
                 };
                 let bytes = planned.partition.bytes();
                 let file = PartitionedFile::new(location.clone(), bytes).with_partition_values(file.values.clone());
