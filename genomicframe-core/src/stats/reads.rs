@@ -69,7 +69,7 @@ impl Default for ReadStats {
     }
 }
 
-/// Reads after which 16-bit sums of bytes may be full.
+/// Reads after which 16-bit sums of bytes may be full; up to there none overflows.
 const FULL: usize = 257;
 
 /// Sums by position of a few reads, in numbers small enough that many are added at once.
@@ -89,7 +89,7 @@ impl Sums {
             self.sums.resize(quality.len(), 0);
         }
         for (sum, q) in self.sums.iter_mut().zip(quality) {
-            *sum += u16::from(*q);
+            *sum = sum.wrapping_add(u16::from(*q));
         }
     }
 
@@ -130,16 +130,15 @@ const COUNTED: usize = 255;
 fn count_letters(sequence: &[u8]) -> [u64; 5] {
     let mut counts = [0; 5];
     for part in sequence.chunks(COUNTED) {
-        let [mut a, mut c, mut g, mut t, mut n] = [0u8; 5];
-        for base in part {
+        // Of so few bases no sum overflows, and a test for it would make the loop narrow.
+        let found = part.iter().fold([0u8; 5], |found, base| {
             let upper = base & !0x20;
-            a += u8::from(upper == b'A');
-            c += u8::from(upper == b'C');
-            g += u8::from(upper == b'G');
-            t += u8::from(upper == b'T');
-            n += u8::from(upper == b'N');
-        }
-        for (sum, n) in counts.iter_mut().zip([a, c, g, t, n]) {
+            let is = |letter: &u8| u8::from(upper == *letter);
+            let [a, c, g, t, n] = LETTERS.each_ref().map(is);
+            let sum = u8::wrapping_add;
+            [sum(found[0], a), sum(found[1], c), sum(found[2], g), sum(found[3], t), sum(found[4], n)]
+        });
+        for (sum, n) in counts.iter_mut().zip(found) {
             *sum += u64::from(n);
         }
     }
