@@ -75,9 +75,43 @@ fn section<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 #[tokio::test]
 async fn classes_and_substitutions_are_bcftools_own() {
     let Some(bcftools) = peer("bcftools") else { return };
-    for name in ["cohort.vcf.gz", "cohort.gzip.vcf.gz", "sites.vcf.gz", "header_only.vcf"] {
-        let path = data(name);
-        let theirs = output(&bcftools, &["stats", &path]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut alleles =
+        String::from("##fileformat=VCFv4.2\n##contig=<ID=1>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n");
+    for (i, site) in [
+        "A G",
+        "A *",
+        "A A[1:50[",
+        "A <DEL>",
+        "A C,*",
+        "A TG",
+        "A C,A",
+        "A <*>",
+        "A C,<NON_REF>",
+        "A G,A[1:5[",
+        "A X",
+        "A .",
+        "AC AT",
+        "CAT TAT",
+        "CAT CGT",
+        "ac gt",
+        "ac gc",
+        "N A",
+        "CAG TG",
+        "A R,T,ATT",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let (reference, alt) = site.split_once(' ').unwrap();
+        alleles += &format!("1\t{}\t.\t{reference}\t{alt}\t.\t.\t.\n", 10 * i + 1);
+    }
+    let every_class = folder.path().join("classes.vcf").display().to_string();
+    std::fs::write(&every_class, alleles).unwrap();
+    let files = ["cohort.vcf.gz", "cohort.gzip.vcf.gz", "sites.vcf.gz", "header_only.vcf"].map(data);
+    for path in files.iter().chain([&every_class]) {
+        let name = path;
+        let theirs = output(&bcftools, &["stats", path]);
         let Stats::Variants(stats) = stats(2, &format!("SELECT * FROM '{path}'")).await else { panic!() };
         let printed = stats.to_string();
         for line in section(&theirs, "SN") {

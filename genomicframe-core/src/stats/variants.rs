@@ -48,8 +48,12 @@ pub struct VariantStats {
     pub mnps: u64,
     /// Records with an indel.
     pub indels: u64,
-    /// Records with anything else: symbolic alleles, breakends, `*`, ACT to TCGA.
+    /// Records with another change: symbolic alleles, ACT to TCGA.
     pub others: u64,
+    /// Records with a breakend, which bcftools counts in no class.
+    pub breakends: u64,
+    /// Records with `*`, the base deleted by a record before, which bcftools counts in no class.
+    pub spanning_deletions: u64,
     /// Records with several alternate alleles.
     pub multiallelic: u64,
     /// Records with several alternate alleles, all of them SNPs.
@@ -140,6 +144,8 @@ const SNP: u8 = 1;
 const MNP: u8 = 2;
 const INDEL: u8 = 4;
 const OTHER: u8 = 8;
+const BREAKEND: u8 = 16;
+const SPANNING: u8 = 32;
 
 fn bit(class: Class) -> u8 {
     match class {
@@ -147,7 +153,9 @@ fn bit(class: Class) -> u8 {
         Class::Snp(_) => SNP,
         Class::Mnp => MNP,
         Class::Indel => INDEL,
-        Class::Symbolic | Class::Breakend | Class::SpanningDeletion | Class::Other => OTHER,
+        Class::Symbolic | Class::Other => OTHER,
+        Class::Breakend => BREAKEND,
+        Class::SpanningDeletion => SPANNING,
     }
 }
 
@@ -219,6 +227,8 @@ impl VariantStats {
         self.mnps += u64::from(classes & MNP != 0);
         self.indels += u64::from(classes & INDEL != 0);
         self.others += u64::from(classes & OTHER != 0);
+        self.breakends += u64::from(classes & BREAKEND != 0);
+        self.spanning_deletions += u64::from(classes & SPANNING != 0);
         self.multiallelic += u64::from(number > 1);
         self.multiallelic_snps += u64::from(number > 1 && classes == SNP);
     }
@@ -232,6 +242,8 @@ impl VariantStats {
             (&mut self.mnps, other.mnps),
             (&mut self.indels, other.indels),
             (&mut self.others, other.others),
+            (&mut self.breakends, other.breakends),
+            (&mut self.spanning_deletions, other.spanning_deletions),
             (&mut self.multiallelic, other.multiallelic),
             (&mut self.multiallelic_snps, other.multiallelic_snps),
             (&mut self.first_transitions, other.first_transitions),
@@ -279,8 +291,8 @@ impl VariantStats {
         &self.contigs
     }
 
-    /// Numbers of records, as `bcftools stats` calls them.
-    fn numbers(&self) -> [(&'static str, u64); 8] {
+    /// Numbers of records, as `bcftools stats` calls them, and of those that it leaves out.
+    fn numbers(&self) -> [(&'static str, u64); 10] {
         [
             ("number of records", self.records),
             ("number of no-ALTs", self.no_alts),
@@ -290,6 +302,8 @@ impl VariantStats {
             ("number of others", self.others),
             ("number of multiallelic sites", self.multiallelic),
             ("number of multiallelic SNP sites", self.multiallelic_snps),
+            ("number of breakends", self.breakends),
+            ("number of spanning deletions", self.spanning_deletions),
         ]
     }
 
