@@ -131,14 +131,16 @@ fn count_letters(sequence: &[u8]) -> [u64; 5] {
     let mut counts = [0; 5];
     for part in sequence.chunks(COUNTED) {
         // Of so few bases no sum overflows, and a test for it would make the loop narrow.
-        let found = part.iter().fold([0u8; 5], |found, base| {
+        let [mut a, mut c, mut g, mut t, mut n] = [0u8; 5];
+        for base in part {
             let upper = base & !0x20;
-            let is = |letter: &u8| u8::from(upper == *letter);
-            let [a, c, g, t, n] = LETTERS.each_ref().map(is);
-            let sum = u8::wrapping_add;
-            [sum(found[0], a), sum(found[1], c), sum(found[2], g), sum(found[3], t), sum(found[4], n)]
-        });
-        for (sum, n) in counts.iter_mut().zip(found) {
+            a = a.wrapping_add(u8::from(upper == b'A'));
+            c = c.wrapping_add(u8::from(upper == b'C'));
+            g = g.wrapping_add(u8::from(upper == b'G'));
+            t = t.wrapping_add(u8::from(upper == b'T'));
+            n = n.wrapping_add(u8::from(upper == b'N'));
+        }
+        for (sum, n) in counts.iter_mut().zip([a, c, g, t, n]) {
             *sum += u64::from(n);
         }
     }
