@@ -131,9 +131,11 @@ impl Source {
         }
     }
 
-    /// Puts contigs in the header's order; of several files in the first one's.
+    /// Puts contigs in the header's order, of several files in the first one's; those of text formats by name, for their list
+    /// may be the index's, which is not always read.
     fn sort(&self, stats: &mut Stats) {
-        stats.sort(self.datasets.first().and_then(|d| d.contigs()));
+        let header = self.datasets.first().filter(|_| matches!(stats, Stats::Alignments(_)));
+        stats.sort(header.and_then(|d| d.contigs()));
     }
 }
 

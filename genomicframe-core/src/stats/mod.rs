@@ -132,7 +132,7 @@ impl Stats {
         Ok(())
     }
 
-    /// Puts contigs in the order of the header, where there is one, and everything else that has no order of its own by
+    /// Puts contigs in the order of the header, where there is one, else by name, and everything else that has no order of its own by
     /// frequency, so that the result is always shown alike.
     pub fn sort(&mut self, contigs: Option<&Contigs>) {
         let none = Contigs::default();

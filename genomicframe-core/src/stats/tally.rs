@@ -104,10 +104,12 @@ impl<const N: usize> Tally<N> {
         self.none
     }
 
-    /// Puts contigs in the header's order; those that it lacks come last, by name.
+    /// Puts contigs in the header's order; those that it lacks come last, by name, `chr2` before `chr10`.
     pub fn sort_as(&mut self, contigs: &Contigs) {
-        let order = |text: &str| contigs.get(text).unwrap_or(usize::MAX);
-        self.entries.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)).then_with(|| a.cmp(b)));
+        self.entries.sort_by_cached_key(|(text, _)| match contigs.get(text) {
+            Some(id) => (id, Vec::new(), String::new()),
+            None => (usize::MAX, parts(text), text.clone()),
+        });
         self.find_places();
     }
 
@@ -125,6 +127,19 @@ impl<const N: usize> Tally<N> {
             }
         }
     }
+}
+
+/// A name in parts that are in order when numbers in it are: letters, then how many digits, then the digits.
+fn parts(mut name: &str) -> Vec<(String, usize, String)> {
+    let mut parts = Vec::new();
+    while !name.is_empty() {
+        let (letters, rest) = name.split_at(name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len()));
+        let (digits, rest) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+        let number = digits.trim_start_matches('0');
+        parts.push((letters.to_owned(), number.len(), number.to_owned()));
+        name = rest;
+    }
+    parts
 }
 
 fn slot_of(view: u128) -> usize {
@@ -178,5 +193,7 @@ mod tests {
         tally.add(&StringViewArray::from(vec!["chr2", "b", "chr10", "a", "chr1"]), |_| 0);
         tally.sort_as(&["chr1", "chr2", "chr10"].into_iter().collect());
         assert_eq!(tally.iter().map(|(t, _)| t).collect::<Vec<_>>(), ["chr1", "chr2", "chr10", "a", "b"]);
+        tally.sort_as(&Contigs::default());
+        assert_eq!(tally.iter().map(|(t, _)| t).collect::<Vec<_>>(), ["a", "b", "chr1", "chr2", "chr10"]);
     }
 }
