@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use genomicframe::core::stats::{CATEGORIES, Stats};
+use datafusion::physical_plan::ExecutionPlanProperties;
+use genomicframe::StatsQuery;
+use genomicframe::core::stats::{AlignmentStats, CATEGORIES, Stats};
 use genomicframe::prelude::*;
-use genomicframe::{StatsQuery, core::stats::AlignmentStats};
 
 use crate::support::{context, data, number, output, peer, query};
 
@@ -46,7 +47,10 @@ async fn flags_and_contigs_are_samtools_own() {
             .map(|(name, n, unmapped)| (name.to_owned(), (n - unmapped.unwrap(), unmapped.unwrap())))
             .collect();
         contigs.insert("*".into(), (0, stats.unplaced()));
-        let theirs = output(&samtools, &["idxstats", path]);
+        // idxstats takes sorted files only.
+        let sorted = folder.path().join("sorted.bam").display().to_string();
+        output(&samtools, &["sort", "-o", &sorted, path]);
+        let theirs = output(&samtools, &["idxstats", &sorted]);
         for line in theirs.lines() {
             let [name, _, mapped, unmapped] = line.split('\t').collect::<Vec<_>>().try_into().unwrap();
             let expected = (mapped.parse().unwrap(), unmapped.parse().unwrap());
@@ -196,20 +200,20 @@ async fn annotations_and_intervals_are_counted_by_contig_and_type() {
 
 #[tokio::test]
 async fn partitions_change_nothing() {
-    for (name, filter) in [
-        ("sample.bam", ""),
-        ("sample.bam", "WHERE in_region('chr1:5,000-90,000', 'chrX') AND mapq >= 20"),
-        ("cohort.vcf.gz", ""),
-        ("cohort.vcf.gz", "WHERE info_af < 0.3"),
-        ("genes.gff3.gz", ""),
-        ("reads.fastq.bgz", ""),
+    for (name, filter, is_cut) in [
+        ("sample.bam", "", true),
+        ("*.bam", "WHERE mapq >= 20", true),
+        // What regions leave of so small a file is read in one piece.
+        ("sample.bam", "WHERE in_region('chr1:5,000-90,000', 'chrX') AND mapq >= 20", false),
+        ("cohort.vcf.gz", "", true),
+        ("cohort.vcf.gz", "WHERE info_af < 0.3", true),
+        ("genes.gff3.gz", "", false),
+        ("reads.fastq.bgz", "", false),
     ] {
         let sql = format!("SELECT * FROM '{}' {filter}", data(name));
         let ctx = context(7, 1000);
         let plan = ctx.sql(&sql).await.unwrap().create_physical_plan().await.unwrap();
-        let partitions =
-            datafusion::physical_plan::ExecutionPlanProperties::output_partitioning(&plan).partition_count();
-        assert!(partitions > 1 || name == "reads.fastq.bgz", "{name}: {partitions}");
+        assert!(plan.output_partitioning().partition_count() > 1 || !is_cut, "{sql}");
         let (one, seven) = (stats(1, &sql).await, stats(7, &sql).await);
         assert_eq!(one, seven, "{sql}");
         assert_eq!(one.to_string(), seven.to_string(), "{sql}");
@@ -236,8 +240,8 @@ async fn a_dataset_answers_from_its_totals() {
     let bam = data("sample.bam");
     let done = std::process::Command::new(crate::support::gf()).args(["convert", &bam, &dataset]).output().unwrap();
     assert!(done.status.success());
-    let ctx = context(2, 1000);
-    let query = |sql: String| async { StatsQuery::new(ctx.sql(&sql).await.unwrap()).await.unwrap() };
+    let ctx = &context(2, 1000);
+    let query = |sql: String| async move { StatsQuery::new(ctx.sql(&sql).await.unwrap()).await.unwrap() };
     let whole = query(format!("SELECT * FROM '{dataset}'")).await;
     let Some(Stats::Alignments(totals)) = whole.totals() else { panic!() };
     let Stats::Alignments(scanned) = whole.run().await.unwrap() else { panic!() };
