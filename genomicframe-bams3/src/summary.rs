@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray, UInt64Array};
 use genomicframe_core::genome::Contigs;
+use genomicframe_core::stats::{self, AlignmentStats, CATEGORIES, flagstat};
 use genomicframe_core::{Error, Result};
 use serde::Serialize;
 
@@ -48,9 +49,6 @@ impl fmt::Display for Info<'_> {
     }
 }
 
-/// How many rows, by what their flags say: those that passed the sequencer's quality checks, and those that failed.
-type Pair = [u64; 2];
-
 /// Counts of a dataset, from its root. The categories and their meaning are those of `samtools flagstat`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
@@ -66,69 +64,32 @@ pub struct Stats {
     pub contigs: Vec<(String, u64)>,
 }
 
-const PAIRED: u16 = 0x1;
-const PROPER: u16 = 0x2;
-const UNMAPPED: u16 = 0x4;
-const MATE_UNMAPPED: u16 = 0x8;
-const READ1: u16 = 0x40;
-const READ2: u16 = 0x80;
-const SECONDARY: u16 = 0x100;
-const FAILED: u16 = 0x200;
-const DUPLICATE: u16 = 0x400;
-const SUPPLEMENTARY: u16 = 0x800;
-
-/// A category of flags, and whether a flag is in it.
-type Category = (&'static str, fn(u16) -> bool);
-
-fn is_primary(flag: u16) -> bool {
-    flag & (SECONDARY | SUPPLEMENTARY) == 0
+/// The contig with this number.
+fn name_of(contigs: &Contigs, id: i32) -> Option<&str> {
+    usize::try_from(id).ok().and_then(|id| contigs.name(id))
 }
 
-fn is_pair(flag: u16) -> bool {
-    is_primary(flag) && flag & PAIRED != 0
-}
-
-const CATEGORIES: [Category; 14] = [
-    ("total", |_| true),
-    ("primary", is_primary),
-    ("secondary", |f| f & SECONDARY != 0),
-    ("supplementary", |f| f & (SECONDARY | SUPPLEMENTARY) == SUPPLEMENTARY),
-    ("duplicates", |f| f & DUPLICATE != 0),
-    ("primary duplicates", |f| is_primary(f) && f & DUPLICATE != 0),
-    ("mapped", |f| f & UNMAPPED == 0),
-    ("primary mapped", |f| is_primary(f) && f & UNMAPPED == 0),
-    ("paired in sequencing", is_pair),
-    ("read1", |f| is_pair(f) && f & READ1 != 0),
-    ("read2", |f| is_pair(f) && f & READ2 != 0),
-    ("properly paired", |f| is_pair(f) && f & (PROPER | UNMAPPED) == PROPER),
-    ("with itself and mate mapped", |f| is_pair(f) && f & (UNMAPPED | MATE_UNMAPPED) == 0),
-    ("singletons", |f| is_pair(f) && f & (UNMAPPED | MATE_UNMAPPED) == MATE_UNMAPPED),
-];
-
-fn count(tally: &Tally, is_in: fn(u16) -> bool) -> Pair {
-    let mut pair = [0, 0];
-    for (flag, rows) in tally.flags.iter().filter(|(flag, _)| is_in(**flag)) {
-        pair[usize::from(flag & FAILED != 0)] += rows;
-    }
-    pair
+/// What a dataset's tally tells of its alignments.
+pub(crate) fn totals(tally: &Tally, contigs: &Contigs) -> stats::Stats {
+    let flags = tally.flags.iter().map(|(flag, rows)| (*flag, *rows));
+    let by_contig = tally.contigs.iter().map(|(id, rows)| (name_of(contigs, *id), *rows));
+    stats::Stats::Alignments(Box::new(AlignmentStats::of_totals(flags, by_contig)))
 }
 
 impl Stats {
     /// Of the dataset with this root and these contigs.
     pub fn of(root: &Metadata, contigs: &Contigs) -> Self {
         let tally = &root.totals.tally;
-        let flags = CATEGORIES.map(|(name, is_in)| {
-            let [passed, failed] = count(tally, is_in);
-            (name, passed, failed)
-        });
+        let counts = flagstat(tally.flags.iter().map(|(flag, rows)| (*flag, *rows)));
+        let flags = CATEGORIES.iter().zip(counts).map(|(category, n)| (category.name, n.passed, n.failed));
         let stats = root.totals.stats.as_ref();
         let reaching = stats.map_or([0; 5], |s| s.mapq_reaching);
-        let name = |id: i32| usize::try_from(id).ok().and_then(|id| contigs.name(id)).unwrap_or("*").to_owned();
+        let name = |id: i32| name_of(contigs, id).unwrap_or("*").to_owned();
         let (none, placed): (Vec<_>, Vec<_>) = tally.contigs.iter().partition(|(id, _)| **id < 0);
         Self {
             rows: stats.map_or(0, |s| s.rows),
             bases: tally.bases,
-            flags: flags.to_vec(),
+            flags: flags.collect(),
             mapq_at_least: MAPQ_STEPS.into_iter().zip(reaching).collect(),
             contigs: placed.into_iter().chain(none).map(|(id, rows)| (name(*id), *rows)).collect(),
         }
@@ -195,7 +156,7 @@ impl fmt::Display for Stats {
 /// # Errors
 /// Never in practice.
 pub fn chunk_table<'a>(dataset: &Opened, chunks: impl Iterator<Item = &'a ChunkEntry>) -> Result<RecordBatch> {
-    let name = |id: i32| usize::try_from(id).ok().and_then(|id| dataset.contigs.name(id)).unwrap_or("*");
+    let name = |id: i32| name_of(&dataset.contigs, id).unwrap_or("*");
     let all: Vec<_> = chunks.map(|c| (c, c.stats())).collect();
     let numbers =
         |of: &dyn Fn(&ChunkEntry) -> u64| Arc::new(all.iter().map(|(c, _)| of(c)).collect::<UInt64Array>()) as ArrayRef;

@@ -17,6 +17,7 @@ use crate::size::parse_size;
     after_help = "Examples:
   gf view NA12878.bam chr20:10M-20M --where 'mapq >= 30' --select qname,pos,cigar
   gf count NA12878.bam chr20
+  gf stats NA12878.bam
   gf sql \"SELECT rname, count(*), avg(mapq) FROM 'NA12878.bam' GROUP BY rname\"
   gf schema cohort.vcf.gz
   gf convert NA12878.bam s3://lab/NA12878.bams3
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     View(ViewArgs),
     Count(CountArgs),
+    Stats(StatsArgs),
     Schema(SchemaArgs),
     Head(HeadArgs),
     Explain(ExplainArgs),
@@ -117,6 +119,39 @@ pub(crate) struct CountArgs {
     /// Only records for which this SQL expression holds
     #[arg(long = "where", value_name = "EXPR")]
     pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+/// Count what is usually asked first of a file, in one pass
+///
+/// Alignments: samtools' flagstat and idxstats, mapping qualities. Variants: the classes and Ts/Tv of bcftools stats, QUAL,
+/// FILTER. Reads: lengths, GC, qualities by position. GFF and BED: records by contig and type.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  gf stats NA12878.bam
+  gf stats NA12878.bam chr20 chr21:1M-2M --where 'mapq >= 30'
+  gf stats cohort.vcf.gz --where \"filter = 'PASS'\"
+  gf stats 'lane*.fastq.gz' --format tsv -o lanes.tsv
+  gf stats s3://lab/NA12878.bams3
+
+The text is for people; with --format or -o every figure is a row with the columns `section`, `key` and `value`. A whole
+BAMS3 dataset is answered from its own totals: these lack mates on other contigs, unmapped reads by contig and mapping
+qualities, which --scan counts.")]
+pub(crate) struct StatsArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// Regions; a record that overlaps any of them is counted once
+    #[arg(value_name = "REGION")]
+    pub(crate) regions: Vec<String>,
+    /// Only records for which this SQL expression holds
+    #[arg(long = "where", value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+    /// Count the records of a BAMS3 dataset too, instead of relying on its totals
+    #[arg(long)]
+    pub(crate) scan: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -347,6 +382,7 @@ impl Command {
             Self::Sql(a) => &a.engine,
             Self::View(a) => &a.engine,
             Self::Count(a) => &a.engine,
+            Self::Stats(a) => &a.engine,
             Self::Schema(a) => &a.engine,
             Self::Head(a) => &a.engine,
             Self::Explain(a) => &a.engine,

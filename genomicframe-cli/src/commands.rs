@@ -1,13 +1,13 @@
 //! What each subcommand does.
 
 use genomicframe::{
-    Error, Execution, Explained, GenomicContext, Native, OutputFormat, Result, WriteOptions, describe, write_batch,
-    write_stream, write_text,
+    Error, Execution, Explained, GenomicContext, Native, OutputFormat, Result, StatsQuery, WriteOptions, describe,
+    write_batch, write_stream, write_text,
 };
 
 use tokio::runtime::Handle;
 
-use crate::args::{Command, CountArgs, ExplainArgs, FileArgs, HeadArgs, OutputArgs, SchemaArgs, ViewArgs};
+use crate::args::{Command, CountArgs, ExplainArgs, FileArgs, HeadArgs, OutputArgs, SchemaArgs, StatsArgs, ViewArgs};
 use crate::output::Output;
 use crate::progress::Line;
 use crate::query::Query;
@@ -43,6 +43,7 @@ pub(crate) async fn execute(session: &Session, command: Command) -> Result<(), F
         Command::Sql(args) => print(session, &args.query, output(&args.output)?).await,
         Command::View(args) => view(session, &args).await,
         Command::Count(args) => count(session, &args).await,
+        Command::Stats(args) => stats(session, &args).await,
         Command::Schema(args) => schema(session, &args).await,
         Command::Head(args) => head(session, &args).await,
         Command::Explain(args) => explain(session, &args).await,
@@ -86,10 +87,14 @@ pub(crate) async fn print(session: &Session, sql: &str, output: Output) -> Resul
 pub(crate) async fn print_parts(session: &Session, query: &Query<'_>, output: Output) -> Result<(), Failure> {
     let sql = query.sql()?;
     print(session, &sql, output).await.map_err(|failure| match failure {
-        // Lines and columns in the message are the statement's.
-        Failure::Work(e) if e.is_syntax() => Failure::Work(Error::invalid(format!("{e}\nin the statement\n{sql}"))),
+        Failure::Work(e) => Failure::Work(with_statement(e, &sql)),
         other => other,
     })
+}
+
+/// Lines and columns in the message of a syntax error are the statement's.
+fn with_statement(e: Error, sql: &str) -> Error {
+    if e.is_syntax() { Error::invalid(format!("{e}\nin the statement\n{sql}")) } else { e }
 }
 
 async fn view(session: &Session, args: &ViewArgs) -> Result<(), Failure> {
@@ -125,6 +130,29 @@ async fn count(session: &Session, args: &CountArgs) -> Result<(), Failure> {
     let columns = "count(*) AS count";
     let query = Query { file: &args.file, regions: &args.regions, filter, columns, limit: None };
     print_parts(session, &query, output).await
+}
+
+async fn stats(session: &Session, args: &StatsArgs) -> Result<(), Failure> {
+    let output = output(&args.output)?;
+    refuse_native(output.format)?;
+    let filter = args.filter.as_deref();
+    let sql = Query { file: &args.file, regions: &args.regions, filter, columns: "*", limit: None }.sql()?;
+    let frame = session.ctx.sql(&sql).await.map_err(|e| with_statement(e, &sql))?;
+    let query = StatsQuery::new(frame).await?;
+    let stats = match query.totals().filter(|_| !args.scan) {
+        Some(stats) => stats,
+        None => {
+            let _line = Line::start(query.progress(), &session.writer);
+            query.run().await?
+        }
+    };
+    if args.output.format.is_some() || args.output.output.is_some() {
+        let table = stats.to_batch().map_err(Error::from)?;
+        write_batch(table, output.format, output.target, &output.options).await?;
+    } else {
+        write_text(&stats.to_string(), output.target)?;
+    }
+    Ok(())
 }
 
 async fn schema(session: &Session, args: &SchemaArgs) -> Result<(), Failure> {

@@ -8,6 +8,7 @@
 //! | [`scan`] | the contract: decide without I/O, then read; the one driver |
 //! | [`alignment`] | alignment records, shared by the formats that hold them |
 //! | [`formats`] | one folder per file format, each an implementation of [`scan::Format`] |
+//! | [`stats`] | flagstat, variant classes, qualities: one pass over a few columns, mergeable |
 //! | [`schema`] | what columns mean, as Arrow field metadata |
 //! | [`error`] | the one error type |
 
@@ -20,6 +21,7 @@ pub mod index;
 pub mod io;
 pub mod scan;
 pub mod schema;
+pub mod stats;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod text;

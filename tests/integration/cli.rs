@@ -47,7 +47,7 @@ fn endless() -> String {
 
 #[test]
 fn every_command_has_a_page_of_help_with_examples() {
-    for command in ["sql", "view", "count", "schema", "head", "explain", "convert"] {
+    for command in ["sql", "view", "count", "stats", "schema", "head", "explain", "convert"] {
         let help = stdout(&[command, "--help"]);
         assert!(help.contains("Examples:") && help.contains("--threads"), "{help}");
         assert!(help.lines().count() < 75, "{command}: {} lines", help.lines().count());
@@ -82,6 +82,48 @@ fn counts_are_those_of_samtools() {
     assert_eq!(stdout(&["count", &unindexed]), output(&samtools, &["view", "-c", &unindexed]));
     assert_eq!(stdout(&["count", &bam, "chrUn_absent"]), "0\n");
     assert_eq!(stdout(&["count", &bam, "chr2", "--index", "none"]), stdout(&["count", &bam, "chr2"]));
+}
+
+#[test]
+fn statistics_are_text_or_a_table() {
+    let (bam, vcf) = (data("sample.bam"), data("cohort.vcf.gz"));
+    let text = stdout(&["stats", &bam]);
+    assert!(text.starts_with("4905 + 0 in total (QC-passed reads + QC-failed reads)\n"), "{text}");
+    assert!(text.contains("\n\ncontig\tmapped\tunmapped\nchr1\t2012\t8\n") && text.contains("\n*\t0\t100\n"), "{text}");
+    if let Some(samtools) = peer("samtools") {
+        let folder = tempfile::tempdir().unwrap();
+        let part = folder.path().join("part.bam").display().to_string();
+        output(&samtools, &["view", "-q", "30", "-b", "-o", &part, &bam, "chr2:1000-40000"]);
+        let text = stdout(&["stats", &bam, "chr2:1k-40k", "--where", "mapq >= 30"]);
+        assert!(text.starts_with(&output(&samtools, &["flagstat", &part])), "{text}");
+    }
+    let tsv = stdout(&["stats", &vcf, "--format", "tsv"]);
+    assert!(tsv.starts_with("section\tkey\tvalue\nsummary\tnumber of records\t1518\n"), "{tsv}");
+    let json = stdout(&["stats", &vcf, "--format", "json"]);
+    let first: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["section"], &first["key"], first["value"].as_f64()),
+        (&"summary".into(), &"number of records".into(), Some(1518.0))
+    );
+    assert_eq!(json.lines().count() + 1, tsv.lines().count());
+    for name in ["genes.gff3.gz", "panel.bed", "reads.fastq.gz", "header_only.bam", "header_only.vcf"] {
+        assert!(stdout(&["stats", &data(name)]).contains("contig\t") || name == "reads.fastq.gz", "{name}");
+    }
+    assert!(stdout(&["stats", &bam, "chrUn_absent"]).starts_with("0 + 0 in total"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    stdout(&["stats", &bam, "-o", &at("x.parquet")]);
+    stdout(&["convert", &bam, &at("x.bams3")]);
+    assert_eq!(stdout(&["stats", &at("x.bams3"), "--scan"]), text);
+    let totals = stdout(&["stats", &at("x.bams3")]);
+    let flags = |text: &str| text.lines().take(14).map(str::to_owned).collect::<Vec<_>>();
+    assert!(flags(&totals) == flags(&text) && totals.contains("\n\ncontig\trecords\nchr1\t2020\n"), "{totals}");
+    assert!(failure(&["stats", &at("x.parquet")], 1).contains("rows of a genomic file"));
+    assert!(failure(&["stats", "no/such/file.bam"], 1).contains("no/such/file.bam: no such file"));
+    assert!(failure(&["stats", &bam, "--where", "mapq >> 3 3"], 1).contains("mapq >> 3 3"));
+    assert!(failure(&["stats", &data("reads.fastq"), "chr1"], 1).contains("region"));
+    failure(&["stats", &bam, "--format", "native"], 2);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use genomicframe_core::scan::{
     Condition, Dataset, Decoder, FormatId, Framing, IndexUse, ObjectId, OpenOptions, Partition, Precision, Predicate,
     Pruning, Pushdown, ScanPlan, ScanRequest, Segment, SpanColumns, Statistics, Test,
 };
+use genomicframe_core::stats::Stats;
 use genomicframe_core::{Error, Result};
 
 use super::Bams3;
@@ -27,6 +28,7 @@ use crate::column::ColumnId;
 use crate::group::decode::Part;
 use crate::index::{ChunkEntry, GroupEntry};
 use crate::metadata::ROOT;
+use crate::summary;
 
 /// An opened dataset.
 #[derive(Debug)]
@@ -230,6 +232,10 @@ impl Dataset for Bams3Dataset {
             rows_by_contig: Some((0..self.opened.contigs.len()).map(of).collect()),
             ranges,
         }
+    }
+
+    fn totals(&self) -> Option<Stats> {
+        Some(summary::totals(&self.opened.metadata.totals.tally, &self.opened.contigs))
     }
 
     fn pushdown(&self, condition: &Condition) -> Pushdown {

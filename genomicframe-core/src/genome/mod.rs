@@ -1,8 +1,9 @@
-//! The genome's vocabulary: positions, intervals, regions, contigs.
+//! The genome's vocabulary: positions, intervals, regions, contigs, alleles.
 //!
 //! Everything here is 1-based and inclusive, as region strings, SAM, VCF and GFF are.
 //! BED's 0-based, half-open pairs are converted where they enter ([`Interval::from_zero_based`]).
 
+pub mod alleles;
 mod contigs;
 mod interval;
 mod position;

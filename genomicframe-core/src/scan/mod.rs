@@ -38,6 +38,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
+use crate::stats::Stats;
 pub use ahead::Spawn;
 pub use cuts::{LineStarts, RecordStarts};
 pub use drive::{drive, drive_ahead};
@@ -135,6 +136,11 @@ pub trait Dataset: fmt::Debug + Send + Sync {
 
     /// What is known of its rows without reading them.
     fn statistics(&self) -> Statistics;
+
+    /// Statistics of all its rows that it keeps, where it does.
+    fn totals(&self) -> Option<Stats> {
+        None
+    }
 
     /// Whether the scan itself can apply `condition`, exactly.
     fn pushdown(&self, condition: &Condition) -> Pushdown;

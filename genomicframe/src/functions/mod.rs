@@ -14,7 +14,6 @@
 //! Functions whose meaning is plain comparisons rewrite themselves into these while the query is optimised
 //! (`is_duplicate(flag)` into a bit test), so that whatever understands comparisons understands them.
 
-mod alleles;
 mod args;
 pub mod coordinates;
 pub mod filters;

@@ -16,8 +16,8 @@ use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+use genomicframe_core::genome::alleles::{Change, Class};
 
-use super::alleles::{Change, Class};
 use super::args;
 
 /// `is_snp(ref, alt)`: a base replaced by another one.

@@ -4,13 +4,15 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use futures::StreamExt;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream, execute_stream_partitioned};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 
 use super::{OutputFormat, Target, WriteOptions, Written, write_stream};
 use crate::error::Result;
@@ -65,6 +67,19 @@ impl Execution {
             Ok(())
         });
         builder.build()
+    }
+
+    /// A stream for each partition of the plan, to be read at the same time. Nothing is read before they are.
+    pub(crate) fn start_partitions(self) -> Result<Vec<BoxStream<'static, Result<RecordBatch>>>> {
+        let streams = execute_stream_partitioned(self.plan, self.context)?.into_iter();
+        let counted = streams.map(|stream| {
+            let rows = Arc::clone(&self.rows);
+            let stream = stream.inspect_ok(move |batch| {
+                rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+            });
+            stream.map_err(Into::into).boxed()
+        });
+        Ok(counted.collect())
     }
 
     /// Runs it and writes its rows. Rows are made in one task and written in another.

@@ -94,6 +94,11 @@ impl GenomicTable {
         self.files.iter().map(|f| &f.file.dataset)
     }
 
+    /// Whether it holds only the records that overlap regions.
+    pub(crate) fn has_regions(&self) -> bool {
+        self.regions.is_some()
+    }
+
     fn translator<'a>(&'a self, dataset: &'a dyn Dataset) -> Translator<'a> {
         Translator {
             schema: self.schema.file_schema(),

@@ -5,8 +5,15 @@
 //! indel nor an MNP.
 
 /// The class of one alternate allele.
+///
+/// ```
+/// use genomicframe_core::genome::alleles::{Change, Class};
+///
+/// assert_eq!(Class::of(b"A", b"G"), Class::Snp(Change::Transition));
+/// assert_eq!(Class::of(b"CAT", b"C"), Class::Indel);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub enum Class {
     /// The same as the reference: `.`, the reference's own bases, or any unspecified allele (`<*>`, `<NON_REF>`).
     Reference,
     /// One base replaced by another.
@@ -27,7 +34,7 @@ pub(super) enum Class {
 
 /// What kind of base change a SNP is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub enum Change {
     /// A ↔ G or C ↔ T.
     Transition,
     /// Any other pair of A, C, G and T.
@@ -38,7 +45,7 @@ pub(super) enum Change {
 
 impl Class {
     /// The class of `alt`, given the reference allele. Bases compare without regard to case.
-    pub(super) fn of(reference: &[u8], alt: &[u8]) -> Self {
+    pub fn of(reference: &[u8], alt: &[u8]) -> Self {
         match alt {
             [] | b"." | b"X" | b"<X>" | b"<*>" | b"<NON_REF>" => return Self::Reference,
             b"*" => return Self::SpanningDeletion,
@@ -68,8 +75,8 @@ impl Class {
         }
     }
 
-    /// The name that `variant_type` gives it.
-    pub(super) fn name(self) -> &'static str {
+    /// Its name, as the SQL function `variant_type` gives it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Reference => "ref",
             Self::Snp(_) => "snp",
