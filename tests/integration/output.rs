@@ -113,9 +113,13 @@ fn text_from_the_scan_is_text_from_columns() {
 #[test]
 fn columns_of_other_names_or_values_are_not_taken_for_the_file_s_own() {
     let file = data("sample.bam");
-    let names: Vec<_> = ["qname", "flag", "rname", "mapq", "cigar", "rnext", "pnext", "tlen", "seq", "qual", "tags"].into();
+    let names: Vec<_> =
+        ["qname", "flag", "rname", "mapq", "cigar", "rnext", "pnext", "tlen", "seq", "qual", "tags"].into();
     let sql = format!("SELECT {}, pos + 1 AS pos FROM '{file}'", names.join(", "));
-    let (moved, own) = (write(OutputFormat::Native, 1, 2, &sql), write(OutputFormat::Native, 1, 2, &format!("SELECT * FROM '{file}'")));
+    let (moved, own) = (
+        write(OutputFormat::Native, 1, 2, &sql),
+        write(OutputFormat::Native, 1, 2, &format!("SELECT * FROM '{file}'")),
+    );
     let pos = |text: &[u8]| {
         let text = String::from_utf8(text.to_vec()).unwrap();
         let first = text.lines().find(|l| !l.starts_with('@')).unwrap().split('\t').nth(3).unwrap().parse::<i64>();

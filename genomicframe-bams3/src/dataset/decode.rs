@@ -7,11 +7,10 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
-use bytes::Bytes;
 use genomicframe_core::alignment::{Column, TagType};
 use genomicframe_core::genome::RegionSet;
 use genomicframe_core::scan::{
-    Counts, Decoder, Framing, ObjectId, Predicate, ScanRequest, Segment, SpanFilter, Step, Test,
+    Counts, Decoder, Framing, ObjectId, Piece, Predicate, ScanRequest, Segment, SpanFilter, Step, Test,
 };
 use genomicframe_core::{Error, Offset, Result};
 
@@ -251,10 +250,11 @@ impl Decoder for PageDecoder {
         }
     }
 
-    fn push(&mut self, _: ObjectId, at: Offset, bytes: Bytes) -> Result<()> {
-        let (Some(run), Offset::Byte(at)) = (&mut self.run, at) else {
+    fn push(&mut self, _: ObjectId, piece: Piece) -> Result<()> {
+        let (Some(run), Some((_, Offset::Byte(at)))) = (&mut self.run, piece.starts.first().copied()) else {
             return Err(Error::invalid("bytes that were not asked for"));
         };
+        let (at, bytes) = (at, piece.bytes);
         if at == 0 && bytes.len() >= HEADER {
             ChunkHeader::read(&bytes)?.check(self.opened.id, run.entry())?;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use genomicframe_core::alignment::rows::{END, FLAG, MAPQ, PNEXT, POS, QNAME, RNAME, RNEXT, TAGS, TLEN};
+use genomicframe_core::alignment::fields::{END, FLAG, MAPQ, PNEXT, POS, QNAME, RNAME, RNEXT, TAGS, TLEN};
 use genomicframe_core::genome::Contigs;
 use genomicframe_core::scan::{Condition, Fields, Predicate, SpanFilter, Test};
 use genomicframe_core::{Error, Result};

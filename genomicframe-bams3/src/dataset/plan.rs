@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use genomicframe_core::alignment::rows::field_of;
+use genomicframe_core::alignment::fields::field_of;
 use genomicframe_core::alignment::{self, Column, SeenTags};
 use genomicframe_core::genome::{Contigs, RegionSet, resolve_names};
 use genomicframe_core::io::{Location, ObjectIo, ObjectMeta};
@@ -331,7 +331,12 @@ impl Dataset for Bams3Dataset {
                 // A segment names an object, though nothing is read of it.
                 objects.push(meta_of(at, ROOT, 0));
             }
-            let segment = Segment { object: ObjectId(0), bytes: 0..0, framing: Framing::Counted { rows: counted } };
+            let segment = Segment {
+                object: ObjectId(0),
+                bytes: 0..0,
+                framing: Framing::Counted { rows: counted },
+                joined: false,
+            };
             match partitions.first_mut() {
                 Some(first) => first.segments.insert(0, segment),
                 None => partitions.push(Partition { segments: vec![segment] }),
@@ -364,7 +369,7 @@ impl Bams3Dataset {
     fn count_all(&self, request: &ScanRequest) -> ScanPlan {
         let totals = &self.opened.metadata.totals;
         let rows = totals.stats.as_ref().map_or(0, |s| s.rows);
-        let segment = Segment { object: ObjectId(0), bytes: 0..0, framing: Framing::Counted { rows } };
+        let segment = Segment { object: ObjectId(0), bytes: 0..0, framing: Framing::Counted { rows }, joined: false };
         let is_empty = rows == 0 || request.limit == Some(0);
         let pruning = Pruning {
             units: vec![("chunks", totals.chunks, 0), ("row groups", totals.groups, 0)],
@@ -433,7 +438,7 @@ impl Bams3Dataset {
                     requests: ranges.len() as u32,
                 };
                 if let Some(open) = out.last_mut() {
-                    open.segments.push(Segment { object, bytes: around, framing });
+                    open.segments.push(Segment { object, bytes: around, framing, joined: false });
                 }
                 begin = end;
             }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use genomicframe_core::alignment::fields::field_of;
 use genomicframe_core::alignment::record::frame;
-use genomicframe_core::alignment::rows::field_of;
 use genomicframe_core::alignment::{self, AlignmentRows, Column, Record, SeenTags};
 use genomicframe_core::genome::{Contigs, Interval, RegionSet, resolve_names};
 use genomicframe_core::io::{Location, ObjectIo, ObjectMeta};
@@ -132,7 +132,12 @@ impl LegacyDataset {
             let chunk = *n as u64;
             let framing = Framing::Pages { chunk, first: 0, groups: 1, bytes: object.size, requests: 1 };
             if let Some(open) = out.last_mut() {
-                open.segments.push(Segment { object: ObjectId(i as u32), bytes: 0..object.size, framing });
+                open.segments.push(Segment {
+                    object: ObjectId(i as u32),
+                    bytes: 0..object.size,
+                    framing,
+                    joined: false,
+                });
             }
         }
         Ok((objects, out))
@@ -272,7 +277,7 @@ impl Dataset for LegacyDataset {
             .ok_or_else(|| Error::invalid(format!("the scan of a BAMS3 dataset cannot apply {}", request.predicate)))?;
         // Objects may overlap where a manifest says so; each is in order for itself.
         let span = regions.map(|r| SpanFilter::new(r, false));
-        let rows = AlignmentRows::new(Arc::clone(&schema), &columns, Arc::clone(&self.opened.contigs), span, test);
+        let rows = AlignmentRows::new(Arc::clone(&schema), &columns, Arc::clone(&self.opened.contigs), span, test)?;
         Ok(Box::new(ChunkDecoder::new(Arc::clone(&self.opened), schema, rows, self.longest, request)))
     }
 }

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::SchemaRef;
-use bytes::Bytes;
 use genomicframe_core::alignment::record::frame;
 use genomicframe_core::alignment::{AlignmentRows, Record};
-use genomicframe_core::scan::{Counts, Decoder, Framing, ObjectId, ScanRequest, Segment, Step};
-use genomicframe_core::{Error, Offset, Result};
+use genomicframe_core::scan::{Counts, Decoder, Framing, ObjectId, Piece, ScanRequest, Segment, Step};
+use genomicframe_core::{Error, Result};
 
 use super::open::Opened;
 
@@ -134,12 +133,12 @@ impl Decoder for ChunkDecoder {
         Ok(())
     }
 
-    fn push(&mut self, _: ObjectId, _: Offset, bytes: Bytes) -> Result<()> {
+    fn push(&mut self, _: ObjectId, piece: Piece) -> Result<()> {
         let State::Wanted(chunk, ..) = self.state else {
             return Err(Error::invalid("bytes that were not asked for"));
         };
         self.records.clear();
-        let summary = self.opened.decode(chunk, &bytes, &mut self.records)?;
+        let summary = self.opened.decode(chunk, &piece.bytes, &mut self.records)?;
         self.counts.warnings.merge(&summary.warnings);
         self.state = State::Decoded(chunk, 0);
         Ok(())

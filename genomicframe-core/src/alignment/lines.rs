@@ -89,7 +89,8 @@ impl Lines {
 
     pub(super) fn finish(&mut self) -> Result<ArrayRef> {
         // The next batch will be about as long.
-        let text = std::mem::replace(&mut self.text, Vec::with_capacity(self.text.len()));
+        let room = self.text.len();
+        let text = std::mem::replace(&mut self.text, Vec::with_capacity(room));
         let ends = std::mem::replace(&mut self.ends, vec![0]);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
         Ok(Arc::new(BinaryArray::try_new(offsets, text.into(), None)?))

@@ -19,47 +19,67 @@ const UNMAPPED: u16 = 0x4;
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
     bytes: &'a [u8],
-    cigar: usize,
-    seq: usize,
-    qual: usize,
-    tags: usize,
+    layout: Layout,
+}
+
+/// Where the parts of a record begin that follow its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    cigar: u32,
+    seq: u32,
+    qual: u32,
+    tags: u32,
 }
 
 impl<'a> Record<'a> {
     /// `bytes` is the record without its `block_size`; `contigs` is the size of the dictionary.
     pub fn new(bytes: &'a [u8], contigs: usize) -> Result<Self> {
-        if bytes.len() < SMALLEST {
+        let Some(fixed) = bytes.first_chunk::<SMALLEST>() else {
             return Err(Error::corrupt("a record shorter than its fixed fields").field("block_size"));
-        }
-        let record = Self { bytes, cigar: 0, seq: 0, qual: 0, tags: 0 };
-        let l_read_name = usize::from(bytes[8]);
-        let l_seq = usize::try_from(record.i32(16)).map_err(|_| Error::corrupt("a negative length").field("l_seq"))?;
-        let cigar = FIXED + l_read_name;
-        let seq = cigar + 4 * usize::from(record.u16(12));
-        let qual = seq + l_seq.div_ceil(2);
-        let tags = qual + l_seq;
-        if tags > bytes.len() {
+        };
+        let i32 = |at: usize| i32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+        let l_seq = u32::try_from(i32(16)).map_err(|_| Error::corrupt("a negative length").field("l_seq"))?;
+        let cigar = FIXED as u32 + u32::from(fixed[8]);
+        let seq = cigar + 4 * u32::from(u16::from_le_bytes([fixed[12], fixed[13]]));
+        // In 64 bits: both together may be beyond 32.
+        let tags = u64::from(seq) + u64::from(l_seq.div_ceil(2)) + u64::from(l_seq);
+        if tags > bytes.len() as u64 || tags > u64::from(u32::MAX) {
             let field = match bytes.len() {
-                n if cigar > n => "l_read_name",
-                n if seq > n => "n_cigar_op",
+                n if cigar as usize > n => "l_read_name",
+                n if seq as usize > n => "n_cigar_op",
                 _ => "l_seq",
             };
             return Err(Error::corrupt(format!("its fields need {tags} bytes but it has {}", bytes.len())).field(field));
         }
-        match bytes[FIXED..cigar].split_last() {
+        let layout = Layout { cigar, seq, qual: seq + l_seq.div_ceil(2), tags: tags as u32 };
+        match bytes[FIXED..cigar as usize].split_last() {
             Some((0, name)) if memchr::memchr(0, name).is_none() => {}
             _ => return Err(Error::corrupt("the name is not ended by one NUL").field("read_name")),
         }
         for (at, field) in [(0, "refID"), (20, "next_refID")] {
-            let id = record.i32(at);
+            let id = i32(at);
             if id < -1 || usize::try_from(id).is_ok_and(|id| id >= contigs) {
                 return Err(Error::corrupt(format!("contig {id} is not in the dictionary of {contigs}")).field(field));
             }
         }
-        if record.i32(4) < -1 {
-            return Err(Error::corrupt(format!("{} is not a position", record.i32(4))).field("pos"));
+        if i32(4) < -1 {
+            return Err(Error::corrupt(format!("{} is not a position", i32(4))).field("pos"));
         }
-        Ok(Self { bytes, cigar, seq, qual, tags })
+        Ok(Self { bytes, layout })
+    }
+
+    /// A record whose layout was found before by [`Record::new`].
+    pub fn with_layout(bytes: &'a [u8], layout: Layout) -> Self {
+        Self { bytes, layout }
+    }
+
+    /// Where its parts begin.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    fn part(&self, from: u32, to: u32) -> &'a [u8] {
+        &self.bytes[from as usize..to as usize]
     }
 
     fn i32(&self, at: usize) -> i32 {
@@ -131,12 +151,12 @@ impl<'a> Record<'a> {
 
     /// Without its NUL; may be `*`.
     pub fn name(&self) -> &'a [u8] {
-        &self.bytes[FIXED..self.cigar - 1]
+        self.part(FIXED as u32, self.layout.cigar - 1)
     }
 
     /// The CIGAR, also when it is too long for its field and stands in the tag `CG`.
     pub fn cigar(&self) -> Result<Cigar<'a>> {
-        let stored = Cigar::new(&self.bytes[self.cigar..self.seq]);
+        let stored = Cigar::new(self.part(self.layout.cigar, self.layout.seq));
         // As in htslib, a record without a place keeps the CIGAR it has.
         if !stored.is_placeholder(self.sequence_length()) || self.contig().is_none() || self.pos().is_none() {
             return Ok(stored);
@@ -152,33 +172,33 @@ impl<'a> Record<'a> {
 
     /// Bases.
     pub fn sequence_length(&self) -> usize {
-        self.tags - self.qual
+        (self.layout.tags - self.layout.qual) as usize
     }
 
     /// Two bases a byte, the first in the high half.
     pub fn packed_sequence(&self) -> &'a [u8] {
-        &self.bytes[self.seq..self.qual]
+        self.part(self.layout.seq, self.layout.qual)
     }
 
     /// Phred scores as stored, also where they are missing.
     pub fn stored_qualities(&self) -> &'a [u8] {
-        &self.bytes[self.qual..self.tags]
+        self.part(self.layout.qual, self.layout.tags)
     }
 
     /// The tags' bytes.
     pub fn stored_tags(&self) -> &'a [u8] {
-        &self.bytes[self.tags..]
+        &self.bytes[self.layout.tags as usize..]
     }
 
     /// Phred scores; `None` when they are missing (the first is 255).
     pub fn qualities(&self) -> Option<&'a [u8]> {
-        let scores = &self.bytes[self.qual..self.tags];
+        let scores = self.stored_qualities();
         scores.first().is_some_and(|q| *q != 0xff).then_some(scores)
     }
 
     /// Its tags, in order, the one that holds a long CIGAR included.
     pub fn tags(&self) -> Tags<'a> {
-        Tags::new(&self.bytes[self.tags..])
+        Tags::new(self.stored_tags())
     }
 }
 

@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::feed::FeedState;
-use super::{Counts, Decoder, Partition, ScanMetrics, Segment, Step};
+use super::{Counts, Decoder, Partition, Piece, ScanMetrics, Segment, Step};
 use crate::error::{Error, Offset, Result};
 use crate::io::{ObjectIo, ObjectMeta};
 
@@ -52,7 +52,7 @@ struct Driver {
 /// Ranges of one partition that are fetched at the same time.
 const REQUESTS_IN_FLIGHT: usize = 8;
 /// Pieces decoded between two chances for other tasks, and for a cancelled query to stop: about 2 MB inflated.
-const PIECES_BETWEEN_YIELDS: u32 = 32;
+const PIECES_BETWEEN_YIELDS: u32 = 4;
 
 impl Driver {
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
@@ -87,7 +87,7 @@ impl Driver {
                     let piece = feed.next().await?;
                     state = feed.into_state();
                     match piece {
-                        Some((at, bytes)) => self.decoder.push(segment.object, at, bytes),
+                        Some(piece) => self.decoder.push(segment.object, piece),
                         None => self.decoder.end_of_object(),
                     }
                     .map_err(|e| e.in_object(&object.location))?;
@@ -107,7 +107,7 @@ impl Driver {
                     while let Some((id, start, bytes)) = reads.try_next().await? {
                         self.metrics.requests.fetch_add(1, Ordering::Relaxed);
                         self.metrics.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                        let pushed = self.decoder.push(id, Offset::Byte(start), bytes);
+                        let pushed = self.decoder.push(id, Piece::new(Offset::Byte(start), bytes));
                         pushed.map_err(|e| match self.objects.get(id.0 as usize) {
                             Some(object) => e.in_object(&object.location),
                             None => e,

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
-use super::{Framing, ScanMetrics, Segment};
-use crate::bgzf::{GzipStream, Inflater, MAX_BLOCK, VirtualOffset, block_size};
+use super::metrics::add_time;
+use super::{Framing, Piece, ScanMetrics, Segment};
+use crate::bgzf::{GzipStream, Inflater, MAX_BLOCK, VirtualOffset, block_size, inflated_size};
 use crate::error::{Error, Offset, Result};
 use crate::io::{ObjectIo, ObjectMeta};
 
@@ -15,8 +17,10 @@ use crate::io::{ObjectIo, ObjectMeta};
 pub(super) const READ_BYTES: u64 = 4 << 20;
 /// Bytes of a request beyond what was planned: a record that reaches over the end, or a header of unknown length.
 const READ_ON: u64 = 64 << 10;
-/// Inflated bytes of one piece of plain gzip.
-const GZIP_PIECE: usize = 256 << 10;
+/// Bytes of one piece that is not BGZF: as much as the decoder's steps find in the processor's cache, one after another.
+const PIECE: usize = 256 << 10;
+/// The same in blocks. A scan begins with one, so that a short answer inflates little.
+const PIECE_BLOCKS: usize = 6;
 
 /// Reads `segment` from its planned range, and on beyond it for as long as it is asked.
 pub(super) struct Feed<'a> {
@@ -33,16 +37,54 @@ pub(super) struct FeedState {
     planned_end: u64,
     /// Size of the next request beyond the plan; grows, so that a long header is not read in crumbs.
     read_on: u64,
-    stored: BytesMut,
-    /// Offset in the object of the first byte of `stored`.
-    at: u64,
+    stored: Stored,
     unframe: Unframe,
+    /// The last piece, whose memory is used again when the decoder has let go of it.
+    spare: Bytes,
 }
 
 enum Unframe {
     Raw,
     Gzip { stream: GzipStream, inflated: u64, pending: bool },
-    Bgzf { inflater: Inflater },
+    Bgzf { inflater: Inflater, blocks: usize, most: usize, stop: u64 },
+}
+
+/// Bytes as they are stored, not yet inflated.
+#[derive(Default)]
+struct Stored {
+    bytes: Bytes,
+    /// Offset in the object of the first of them.
+    at: u64,
+    /// The read that `bytes` only begins with, and how many of `bytes` come before it.
+    whole: Option<(usize, Bytes)>,
+}
+
+impl Stored {
+    /// Adds the next read. A block that straddles two of them is put together apart, so that the rest need not be copied.
+    fn append(&mut self, read: Bytes) {
+        if self.bytes.is_empty() {
+            self.bytes = read;
+            return;
+        }
+        let mut joined = BytesMut::from(&self.bytes[..]);
+        let rest = joined.len();
+        joined.extend_from_slice(&read[..read.len().min(MAX_BLOCK)]);
+        self.whole = (read.len() > MAX_BLOCK).then_some((rest, read));
+        self.bytes = joined.freeze();
+    }
+
+    /// Takes the first `n` bytes.
+    fn take(&mut self, n: usize) -> Bytes {
+        let taken = self.bytes.split_to(n);
+        self.at += n as u64;
+        if let Some((rest, read)) = self.whole.take() {
+            match n.checked_sub(rest) {
+                Some(of_read) => self.bytes = read.slice(of_read..),
+                None => self.whole = Some((rest - n, read)),
+            }
+        }
+        taken
+    }
 }
 
 impl FeedState {
@@ -51,15 +93,21 @@ impl FeedState {
         let unframe = match segment.framing {
             Framing::Raw { .. } | Framing::Pages { .. } | Framing::Counted { .. } => Unframe::Raw,
             Framing::Gzip => Unframe::Gzip { stream: GzipStream::default(), inflated: 0, pending: false },
-            Framing::Bgzf { .. } => Unframe::Bgzf { inflater: Inflater::default() },
+            Framing::Bgzf { stop, .. } => {
+                Unframe::Bgzf { inflater: Inflater::default(), blocks: 1, most: PIECE_BLOCKS, stop: stop.compressed() }
+            }
         };
-        Self { next: start, planned_end: end, read_on: READ_ON, stored: BytesMut::new(), at: start, unframe }
+        let stored = Stored { at: start, ..Stored::default() };
+        Self { next: start, planned_end: end, read_on: READ_ON, stored, unframe, spare: Bytes::new() }
     }
 
-    /// Starts with bytes that were read before.
-    pub(super) fn with_first(mut self, first: &[u8]) -> Self {
-        self.stored.extend_from_slice(first);
+    /// Starts with bytes that were read before, and goes on no further than it must: block by block.
+    pub(super) fn with_first(mut self, first: Bytes) -> Self {
+        if let Unframe::Bgzf { most, .. } = &mut self.unframe {
+            *most = 1;
+        }
         self.next += first.len() as u64;
+        self.stored.append(first);
         self
     }
 
@@ -73,72 +121,32 @@ impl<'a> Feed<'a> {
         self.state
     }
 
-    /// The next piece and where its first byte lies; `None` at the end of the object.
-    pub(super) async fn next(&mut self) -> Result<Option<(Offset, Bytes)>> {
+    /// The next piece; `None` at the end of the object.
+    pub(super) async fn next(&mut self) -> Result<Option<Piece>> {
         let piece = self.piece().await.map_err(|e| e.in_object(&self.object.location))?;
-        if let Some((_, bytes)) = &piece {
-            self.metrics.bytes_inflated.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if let Some(piece) = &piece {
+            self.metrics.bytes_inflated.fetch_add(piece.bytes.len() as u64, Ordering::Relaxed);
         }
         Ok(piece)
     }
 
-    async fn piece(&mut self) -> Result<Option<(Offset, Bytes)>> {
+    async fn piece(&mut self) -> Result<Option<Piece>> {
         loop {
-            let state = &mut self.state;
-            match &mut state.unframe {
-                Unframe::Raw => {
-                    if !state.stored.is_empty() {
-                        let bytes = state.stored.split().freeze();
-                        let at = Offset::Byte(state.at);
-                        state.at += bytes.len() as u64;
-                        return Ok(Some((at, bytes)));
-                    }
-                    if !self.fetch().await? {
-                        return Ok(None);
-                    }
-                }
-                Unframe::Gzip { stream, inflated, pending } => {
-                    let mut out = Vec::new();
-                    let input = if *pending { Bytes::new() } else { state.stored.split().freeze() };
-                    let drained =
-                        stream.inflate(&input, &mut out, GZIP_PIECE).map_err(|e| e.at(Offset::Byte(state.at)))?;
-                    state.at += input.len() as u64;
-                    *pending = !drained;
-                    if !out.is_empty() {
-                        let at = Offset::Byte(*inflated);
-                        *inflated += out.len() as u64;
-                        return Ok(Some((at, out.into())));
-                    }
-                    if drained && state.stored.is_empty() && !self.fetch().await? {
-                        if let Unframe::Gzip { stream, .. } = &self.state.unframe {
-                            stream.finish().map_err(|e| e.at(Offset::Byte(self.state.at)))?;
-                        }
-                        return Ok(None);
-                    }
-                }
-                Unframe::Bgzf { inflater } => {
-                    let here = Offset::Virtual(VirtualOffset::new(state.at, 0));
-                    let size = block_size(&state.stored).map_err(|e| e.at(here))?.filter(|n| *n <= state.stored.len());
-                    if let Some(size) = size {
-                        let mut out = Vec::with_capacity(MAX_BLOCK);
-                        inflater.inflate(&state.stored[..size], &mut out).map_err(|e| e.at(here))?;
-                        state.stored.advance(size);
-                        state.at += size as u64;
-                        if !out.is_empty() {
-                            return Ok(Some((here, out.into())));
-                        }
-                    } else if !self.fetch().await? {
-                        if self.state.stored.is_empty() {
-                            return Ok(None);
-                        }
-                        return Err(Error::corrupt("truncated BGZF block").at(here));
-                    }
-                }
+            let started = Instant::now();
+            let unframed = self.state.unframe();
+            if !matches!(self.state.unframe, Unframe::Raw) {
+                add_time(&self.metrics.inflate_time, started.elapsed());
+            }
+            if let Some(piece) = unframed? {
+                return Ok(Some(piece));
+            }
+            if !self.fetch().await? {
+                return self.state.finish().map(|()| None);
             }
         }
     }
 
-    /// Adds the next bytes to `stored`; `false` at the end of the object.
+    /// Adds the next bytes to those stored; `false` at the end of the object.
     async fn fetch(&mut self) -> Result<bool> {
         let state = &mut self.state;
         if state.next >= self.object.size {
@@ -153,13 +161,94 @@ impl<'a> Feed<'a> {
             len
         };
         let end = state.next.saturating_add(len).min(self.object.size);
+        let started = Instant::now();
         let bytes = self.io.read(self.object, state.next..end).await?;
+        add_time(&self.metrics.read_time, started.elapsed());
         self.metrics.requests.fetch_add(1, Ordering::Relaxed);
         self.metrics.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         state.next = end;
-        state.stored.extend_from_slice(&bytes);
+        state.stored.append(bytes);
         Ok(true)
     }
+}
+
+impl FeedState {
+    /// A piece of what is stored; `None` when more is needed for one.
+    fn unframe(&mut self) -> Result<Option<Piece>> {
+        let Self { stored, unframe, spare, .. } = self;
+        match unframe {
+            Unframe::Raw => {
+                let (at, n) = (Offset::Byte(stored.at), stored.bytes.len().min(PIECE));
+                Ok((n > 0).then(|| Piece::new(at, stored.take(n))))
+            }
+            Unframe::Gzip { stream, inflated, pending } => {
+                let input = if *pending { Bytes::new() } else { stored.take(stored.bytes.len()) };
+                let mut out = Vec::new();
+                let at = Offset::Byte(stored.at - input.len() as u64);
+                *pending = !stream.inflate(&input, &mut out, PIECE).map_err(|e| e.at(at))?;
+                let at = Offset::Byte(*inflated);
+                *inflated += out.len() as u64;
+                Ok((!out.is_empty()).then(|| Piece::new(at, out.into())))
+            }
+            Unframe::Bgzf { inflater, blocks, most, stop } => {
+                let mut out = std::mem::take(spare).try_into_mut().unwrap_or_default();
+                let (mut filled, mut starts) = (0, Vec::with_capacity(*blocks));
+                while starts.len() < *blocks && (starts.is_empty() || stored.at <= *stop) {
+                    let here = Offset::Virtual(VirtualOffset::new(stored.at, 0));
+                    match inflate(inflater, &stored.bytes, &mut out, filled) {
+                        Ok(Some((size, inflated))) => {
+                            stored.take(size);
+                            if inflated > 0 {
+                                starts.push((filled, here));
+                                filled += inflated;
+                            }
+                        }
+                        Ok(None) => break,
+                        // What comes before it is whole.
+                        Err(_) if !starts.is_empty() => break,
+                        Err(e) => return Err(e.at(here)),
+                    }
+                }
+                if starts.is_empty() {
+                    return Ok(None);
+                }
+                *blocks = (*blocks * 2).min(*most);
+                out.truncate(filled);
+                *spare = out.freeze();
+                let next = Some(Offset::Virtual(VirtualOffset::new(stored.at, 0)));
+                Ok(Some(Piece { bytes: spare.clone(), starts, next }))
+            }
+        }
+    }
+
+    /// Checks that nothing is missing at the end of the object.
+    fn finish(&self) -> Result<()> {
+        match &self.unframe {
+            Unframe::Raw => Ok(()),
+            Unframe::Gzip { stream, .. } => stream.finish().map_err(|e| e.at(Offset::Byte(self.stored.at))),
+            Unframe::Bgzf { .. } if self.stored.bytes.is_empty() => Ok(()),
+            Unframe::Bgzf { .. } => {
+                let here = Offset::Virtual(VirtualOffset::new(self.stored.at, 0));
+                Err(Error::corrupt("truncated BGZF block").at(here))
+            }
+        }
+    }
+}
+
+/// Inflates the block at the start of `stored` to `out[filled..]`: its stored and inflated size. `None`: it does not end there.
+fn inflate(
+    inflater: &mut Inflater,
+    stored: &[u8],
+    out: &mut BytesMut,
+    filled: usize,
+) -> Result<Option<(usize, usize)>> {
+    let Some(size) = block_size(stored)?.filter(|size| *size <= stored.len()) else { return Ok(None) };
+    let inflated = inflated_size(&stored[..size])?;
+    if out.len() < filled + inflated {
+        out.resize(filled + inflated, 0);
+    }
+    inflater.inflate_into(&stored[..size], &mut out[filled..filled + inflated])?;
+    Ok(Some((size, inflated)))
 }
 
 /// The inflated beginning of an object, read as far as its header reaches.
@@ -191,9 +280,10 @@ impl<'a> Head<'a> {
                 .in_object(&self.feed.object.location));
         }
         match self.feed.next().await? {
-            Some((at, bytes)) => {
-                self.pieces.push_back((self.bytes.len(), at));
-                self.bytes.extend_from_slice(&bytes);
+            Some(piece) => {
+                let before = self.bytes.len();
+                self.pieces.extend(piece.starts.iter().map(|(start, at)| (before + start, *at)));
+                self.bytes.extend_from_slice(&piece.bytes);
                 Ok(true)
             }
             None => {
@@ -222,7 +312,7 @@ impl<'a> Head<'a> {
     pub fn offset(&self, index: usize) -> Offset {
         // A block that is used up is not addressed any more: its last byte may be number 65,536.
         if index >= self.bytes.len() && matches!(self.feed.state.unframe, Unframe::Bgzf { .. }) {
-            return Offset::Virtual(VirtualOffset::new(self.feed.state.at, 0));
+            return Offset::Virtual(VirtualOffset::new(self.feed.state.stored.at, 0));
         }
         let piece = self.pieces.partition_point(|(start, _)| *start <= index).saturating_sub(1);
         self.pieces.get(piece).map_or(Offset::Byte(0), |(start, at)| at.plus((index - start) as u64))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// What a decoder counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +14,12 @@ pub struct Counts {
     pub kept: u64,
     /// What was read leniently, and how often.
     pub warnings: Warnings,
+    /// Time spent on finding where records end.
+    pub frame: Duration,
+    /// Time spent on conditions.
+    pub filter: Duration,
+    /// Time spent on values.
+    pub build: Duration,
 }
 
 /// Things told instead of being errors, each with the number of times it was seen.
@@ -67,6 +74,16 @@ pub struct ScanMetrics {
     pub records_seen: AtomicU64,
     /// Records that became rows.
     pub records_kept: AtomicU64,
+    /// Nanoseconds spent waiting for the storage.
+    pub read_time: AtomicU64,
+    /// Nanoseconds spent inflating.
+    pub inflate_time: AtomicU64,
+    /// Nanoseconds spent on finding where records end.
+    pub frame_time: AtomicU64,
+    /// Nanoseconds spent on conditions.
+    pub filter_time: AtomicU64,
+    /// Nanoseconds spent on values.
+    pub build_time: AtomicU64,
     warnings: Mutex<Warnings>,
 }
 
@@ -75,6 +92,13 @@ impl ScanMetrics {
     pub(super) fn add(&self, before: &Counts, now: &Counts) {
         self.records_seen.fetch_add(now.seen - before.seen, Ordering::Relaxed);
         self.records_kept.fetch_add(now.kept - before.kept, Ordering::Relaxed);
+        for (sum, now, before) in [
+            (&self.frame_time, now.frame, before.frame),
+            (&self.filter_time, now.filter, before.filter),
+            (&self.build_time, now.build, before.build),
+        ] {
+            add_time(sum, now.saturating_sub(before));
+        }
         if now.warnings != before.warnings {
             for (what, n) in now.warnings.iter() {
                 let told = before.warnings.0.get(what).copied().unwrap_or(0);
@@ -98,4 +122,9 @@ impl ScanMetrics {
     fn lock(&self) -> std::sync::MutexGuard<'_, Warnings> {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Adds nanoseconds.
+pub(super) fn add_time(sum: &AtomicU64, time: Duration) {
+    sum.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }

@@ -14,6 +14,7 @@ mod feed;
 mod metrics;
 mod narrow;
 mod options;
+mod piece;
 mod plan;
 mod predicate;
 mod records;
@@ -30,11 +31,10 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Offset, Result};
+use crate::error::{Error, Result};
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 pub use drive::drive;
@@ -43,9 +43,10 @@ pub use feed::Head;
 pub use metrics::{Counts, ScanMetrics, Warnings};
 pub use narrow::narrow;
 pub use options::{IndexChoice, Limits, OpenOptions};
+pub use piece::Piece;
 pub use plan::{Framing, IndexUse, ObjectId, Partition, Pruning, ScanPlan, Segment};
 pub use predicate::{Condition, Literal, Op, Predicate, Pushdown};
-pub use records::{RecordDecoder, Rows};
+pub use records::{BrokenRow, RecordDecoder, Rows, Selected, row_by_row};
 pub use request::ScanRequest;
 pub use spans::{SpanColumns, SpanFilter};
 pub use stream_file::{Compression, Cut, StreamFile};
@@ -196,8 +197,8 @@ pub trait Decoder: Send {
     /// The records of `segment` follow.
     fn begin(&mut self, segment: &Segment) -> Result<()>;
 
-    /// The next bytes of `object`; `at` is where the first of them lies (of a BGZF block: its virtual offset).
-    fn push(&mut self, object: ObjectId, at: Offset, bytes: Bytes) -> Result<()>;
+    /// The next bytes of `object`.
+    fn push(&mut self, object: ObjectId, piece: Piece) -> Result<()>;
 
     /// No byte follows in this object.
     fn end_of_object(&mut self) -> Result<()>;

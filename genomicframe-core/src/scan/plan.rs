@@ -65,6 +65,9 @@ pub struct Segment {
     pub bytes: Range<u64>,
     /// How they are read.
     pub framing: Framing,
+    /// Whether another partition begins where this segment stops: then a record must begin there, which is checked when the
+    /// last one ends.
+    pub joined: bool,
 }
 
 /// What one task reads: self-contained, serialisable, independent of all other partitions.

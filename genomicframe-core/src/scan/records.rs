@@ -1,33 +1,52 @@
-//! The decoder of every format whose records follow one another: frames them, counts them, cuts batches.
+//! The decoder of every format whose records follow one another: frames them, selects, builds, cuts batches.
+//!
+//! Each step is done for all records of a piece before the next, so that its loop is short, and so that what it costs can be
+//! told without a clock per record.
 
-use std::collections::VecDeque;
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use bytes::Bytes;
 
-use super::{Counts, Decoder, Framing, ObjectId, ScanRequest, Segment, Step, Warnings};
+use super::piece::is_at_or_after;
+use super::{Counts, Decoder, Framing, ObjectId, Piece, ScanRequest, Segment, Step, Warnings};
 use crate::bgzf::VirtualOffset;
 use crate::error::{Error, Offset, Result};
 
-/// What a format supplies: where a record ends, and what rows it makes.
+/// What a format supplies: where a record ends, whether it is wanted, and what rows the wanted ones make.
+///
+/// Records are framed, and those framed selected, in their order; some may be framed and never selected.
 pub trait Rows: Send {
-    /// The length of the record at the start of `bytes`, which is not empty. `None`: it does not end within them.
-    /// `last`: no byte follows `bytes`, so that an unfinished record is an error or ends here.
+    /// What selecting a record finds out that building its row needs: where its fields lie.
+    type Row: Send;
+
+    /// The length of the record at the start of `bytes`, which is not empty. `None`: it does not end within them; the next
+    /// call has these bytes and more. `last`: no byte follows `bytes`, so that an unfinished record is an error or ends here.
     ///
     /// # Errors
     /// When the bytes cannot begin a record, or it is cut short.
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>>;
 
-    /// Appends the row of `record`, as framed; `false` when a condition excludes it or it is no row (a comment).
+    /// Looks at `record`, as framed; `None` when a condition excludes it or it is no row (a comment).
     ///
     /// # Errors
-    /// When a field that is needed is malformed.
-    fn append(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<bool>;
+    /// When a field that is needed to decide is malformed.
+    fn select(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<Option<Self::Row>>;
+
+    /// Appends the rows of records that were selected since the last call, all of them and in their order; they lie in `bytes`.
+    ///
+    /// # Errors
+    /// Those of the first row with a field that is wanted and malformed.
+    fn build(
+        &mut self,
+        bytes: &[u8],
+        selected: &[Selected<Self::Row>],
+        warnings: &mut Warnings,
+    ) -> Result<(), BrokenRow>;
 
     /// Bytes of values held, about.
     fn bytes(&self) -> usize;
 
-    /// The rows appended since the last call. `rows` is their number.
+    /// The rows built since the last call. `rows` is their number.
     fn take(&mut self, rows: usize) -> Result<RecordBatch>;
 
     /// Whether nothing that follows in the object is a record (GFF's `##FASTA`).
@@ -36,14 +55,63 @@ pub trait Rows: Send {
     }
 }
 
+/// A record that becomes a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Selected<R> {
+    start: usize,
+    len: usize,
+    /// How many records were seen before it.
+    before: u64,
+    /// What [`Rows::select`] found.
+    pub row: R,
+}
+
+impl<R> Selected<R> {
+    /// Its bytes, as framed.
+    pub fn record<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.start..self.start + self.len]
+    }
+}
+
+/// Why rows could not be built, and which of them is the first such.
+#[derive(Debug)]
+pub struct BrokenRow {
+    /// Its number among those selected.
+    pub index: usize,
+    /// What is wrong.
+    pub error: Error,
+}
+
+/// Builds rows one by one.
+///
+/// # Errors
+/// The first of `build`.
+pub fn row_by_row<R>(
+    bytes: &[u8],
+    selected: &[Selected<R>],
+    mut build: impl FnMut(&[u8], &R) -> Result<()>,
+) -> Result<(), BrokenRow> {
+    for (index, selected) in selected.iter().enumerate() {
+        build(selected.record(bytes), &selected.row).map_err(|error| BrokenRow { index, error })?;
+    }
+    Ok(())
+}
+
 /// Runs [`Rows`] over segments.
-pub struct RecordDecoder<R> {
+pub struct RecordDecoder<R: Rows> {
     rows: R,
-    /// Inflated bytes not yet used, from `used` on.
-    buffer: Vec<u8>,
+    piece: Piece,
+    /// Bytes of the piece that are framed.
     used: usize,
-    /// Where pieces of `buffer` came from, by the index of their first byte.
-    pieces: VecDeque<(usize, Offset)>,
+    /// Where in the piece records belong to whoever reads the next segment.
+    stop_index: usize,
+    /// A record that began in earlier pieces, and where.
+    begun: Vec<u8>,
+    begun_at: Option<Offset>,
+    framed: Framed,
+    selected: Vec<Selected<R::Row>>,
+    /// What the framing met: told once the records before are rows.
+    failed: Option<Error>,
     /// Bytes to drop before the first record.
     skip: usize,
     /// The block that they are in: an index that says more than it holds is not this file's.
@@ -52,6 +120,8 @@ pub struct RecordDecoder<R> {
     header: usize,
     mid_line: bool,
     stop: Offset,
+    /// Whether another partition begins at the stop, so that a record must.
+    joined: bool,
     last: bool,
     held: usize,
     batch_size: usize,
@@ -59,30 +129,55 @@ pub struct RecordDecoder<R> {
     longest: usize,
     /// Whether the partition began at the file's first record, so that a record's number is known.
     numbered: bool,
-    begun: bool,
+    started: bool,
     counts: Counts,
 }
+
+/// Records framed and not yet selected.
+#[derive(Default)]
+struct Framed {
+    /// Whether they lie in the piece, or there is one, which is all that was begun.
+    in_piece: bool,
+    /// Start and length of each.
+    spans: Vec<(usize, usize)>,
+    next: usize,
+}
+
+/// What is to be done when all records framed are rows.
+enum Next {
+    Select,
+    Step(Step),
+}
+
+/// Bytes of a piece that are put to a record begun before it, at first.
+const FIRST_BYTES: usize = 1 << 10;
 
 impl<R: Rows> RecordDecoder<R> {
     /// A decoder of `rows` for one partition; `longest` bounds a record's bytes.
     pub fn new(rows: R, request: &ScanRequest, longest: usize, numbered: bool) -> Self {
         Self {
             rows,
-            buffer: Vec::new(),
+            piece: Piece::default(),
             used: 0,
-            pieces: VecDeque::new(),
+            stop_index: usize::MAX,
+            begun: Vec::new(),
+            begun_at: None,
+            framed: Framed::default(),
+            selected: Vec::new(),
+            failed: None,
             skip: 0,
             skip_within: None,
             header: 0,
             mid_line: false,
             stop: Offset::Byte(u64::MAX),
+            joined: false,
             last: false,
             held: 0,
             batch_size: request.batch_size.max(1),
             left: request.limit.unwrap_or(usize::MAX),
             longest,
             numbered,
-            begun: false,
+            started: false,
             counts: Counts::default(),
         }
     }
@@ -93,25 +188,12 @@ impl<R: Rows> RecordDecoder<R> {
         self
     }
 
-    fn here(&self) -> Option<Offset> {
-        let piece = self.pieces.partition_point(|(start, _)| *start <= self.used).checked_sub(1)?;
-        self.pieces.get(piece).map(|(start, at)| at.plus((self.used - start) as u64))
-    }
-
-    fn explain(&self, e: Error) -> Error {
-        let e = if self.numbered { e.in_record(self.counts.seen + 1) } else { e };
-        match self.here() {
+    /// Names the record: so many were seen before it.
+    fn explain(numbered: bool, e: Error, at: Option<Offset>, before: u64) -> Error {
+        let e = if numbered { e.in_record(before + 1) } else { e };
+        match at {
             Some(at) => e.at(at),
             None => e,
-        }
-    }
-
-    /// Whether the next record belongs to whoever reads the next segment.
-    fn is_past_stop(&self) -> bool {
-        match (self.here(), self.stop) {
-            (Some(Offset::Byte(at)), Offset::Byte(stop)) => at >= stop,
-            (Some(Offset::Virtual(at)), Offset::Virtual(stop)) => at >= stop,
-            _ => false,
         }
     }
 
@@ -122,30 +204,220 @@ impl<R: Rows> RecordDecoder<R> {
 
     /// Drops what lies before the first record; whether more bytes are needed for that.
     fn skip(&mut self) -> bool {
-        let n = self.skip.min(self.buffer.len() - self.used);
+        let n = self.skip.min(self.piece.bytes.len() - self.used);
         self.used += n;
         self.skip -= n;
         if self.skip == 0 && self.mid_line {
-            match memchr::memchr(b'\n', &self.buffer[self.used..]) {
+            match memchr::memchr(b'\n', &self.piece.bytes[self.used..]) {
                 Some(end) => {
                     self.used += end + 1;
                     self.mid_line = false;
                 }
-                None => self.used = self.buffer.len(),
+                None => self.used = self.piece.bytes.len(),
             }
         }
         self.skip > 0 || self.mid_line
+    }
+
+    /// Frames the piece's records.
+    fn frame(&mut self) -> Result<Next> {
+        self.framed.spans.clear();
+        self.framed.next = 0;
+        if self.rows.is_over() {
+            return Ok(Next::Step(Step::SegmentEnd));
+        }
+        if self.failed.is_none() && !self.begun.is_empty() && !self.frame_begun() {
+            return match self.last {
+                true => Err(Self::explain(
+                    self.numbered,
+                    Error::corrupt("the file ends within a record"),
+                    self.here(),
+                    self.counts.seen,
+                )),
+                false => Ok(Next::Step(Step::More)),
+            };
+        }
+        if self.failed.is_none() && self.framed.spans.is_empty() {
+            if self.skip() {
+                return Ok(Next::Step(if self.last { Step::SegmentEnd } else { Step::More }));
+            }
+            self.frame_piece();
+        }
+        if !self.framed.spans.is_empty() {
+            return Ok(Next::Select);
+        }
+        if let Some(e) = self.failed.take() {
+            return Err(Self::explain(self.numbered, e, self.here(), self.counts.seen));
+        }
+        self.next_piece()
+    }
+
+    /// Where the record lies that is framed next.
+    fn here(&self) -> Option<Offset> {
+        self.begun_at.or_else(|| self.piece.offset(self.used)).or(self.piece.next)
+    }
+
+    /// Ends the record that began in earlier pieces; `false` when this one does not reach.
+    fn frame_begun(&mut self) -> bool {
+        let before = self.begun.len();
+        let bytes = &self.piece.bytes[self.used..];
+        let (mut taken, mut more) = (0, FIRST_BYTES);
+        loop {
+            let end = (taken + more).min(bytes.len());
+            self.begun.extend_from_slice(&bytes[taken..end]);
+            (taken, more) = (end, more * 2);
+            match framed_len(&mut self.rows, &self.begun, self.last, self.longest) {
+                Ok(Some(len)) => {
+                    self.framed.spans.push((0, len));
+                    self.framed.in_piece = false;
+                    self.used += len.saturating_sub(before);
+                    // Only of what follows nothing is there more than one record.
+                    if !self.last {
+                        self.begun.truncate(len);
+                    }
+                    return true;
+                }
+                Ok(None) if taken < bytes.len() => {}
+                Ok(None) => {
+                    self.used += taken;
+                    return false;
+                }
+                Err(e) => {
+                    self.failed = Some(e);
+                    return true;
+                }
+            }
+        }
+    }
+
+    fn frame_piece(&mut self) {
+        let bytes = &self.piece.bytes;
+        self.framed.in_piece = true;
+        let end = bytes.len().min(self.stop_index);
+        while self.used < end {
+            match framed_len(&mut self.rows, &bytes[self.used..], self.last, self.longest) {
+                Ok(Some(len)) => {
+                    self.framed.spans.push((self.used, len));
+                    self.used += len;
+                }
+                Ok(None) => {
+                    self.begun_at = self.piece.offset(self.used);
+                    self.begun.extend_from_slice(&bytes[self.used..]);
+                    self.used = bytes.len();
+                }
+                Err(e) => {
+                    self.failed = Some(e);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The piece is used up, or the segment is.
+    fn next_piece(&mut self) -> Result<Next> {
+        let is_past = self.begun.is_empty()
+            && (self.used >= self.stop_index
+                || (self.used == self.piece.bytes.len()
+                    && self.piece.next.is_some_and(|next| is_at_or_after(next, self.stop))));
+        if is_past {
+            // The end of a block may be written as such, or as the beginning of the next.
+            let here = self.piece.offset(self.used);
+            let is_stop = self.used == self.stop_index || [here, self.piece.next].contains(&Some(self.stop));
+            if self.joined && !is_stop {
+                return Err(self.disjointed(here));
+            }
+            return Ok(Next::Step(Step::SegmentEnd));
+        }
+        if !self.last {
+            return Ok(Next::Step(Step::More));
+        }
+        if self.joined {
+            return Err(self.disjointed(None));
+        }
+        Ok(Next::Step(Step::SegmentEnd))
+    }
+
+    /// A partition ends elsewhere than the next one begins: rows would be lost or doubled.
+    fn disjointed(&self, here: Option<Offset>) -> Error {
+        let ends = here.map_or_else(|| "the file ends".to_owned(), |at| format!("a record begins at {at}"));
+        Error::corrupt(format!("the scan was cut where no record begins: {ends}"))
+            .at(self.stop)
+            .hint("an index of another file tells such places, or a file that holds another one; read it with one thread, without its index")
+    }
+
+    /// Makes rows of the records framed, as many as the batch has room for.
+    fn select(&mut self) -> Result<()> {
+        let Self { rows, piece, begun, framed, selected, counts, .. } = self;
+        let bytes: &[u8] = if framed.in_piece { &piece.bytes } else { begun };
+        let place = |start| if framed.in_piece { piece.offset(start) } else { self.begun_at };
+        let room = (self.batch_size - self.held).min(self.left);
+        selected.clear();
+        let started = Instant::now();
+        let mut failed = None;
+        while selected.len() < room
+            && let Some((start, len)) = framed.spans.get(framed.next).copied()
+        {
+            if rows.is_over() {
+                framed.spans.clear();
+                self.failed = None;
+                break;
+            }
+            match rows.select(&bytes[start..start + len], &mut counts.warnings) {
+                Ok(Some(row)) => selected.push(Selected { start, len, before: counts.seen, row }),
+                Ok(None) => {}
+                Err(e) => {
+                    failed = Some(Self::explain(self.numbered, e, place(start), counts.seen));
+                    break;
+                }
+            }
+            counts.seen += 1;
+            framed.next += 1;
+        }
+        let between = Instant::now();
+        counts.filter += between - started;
+        if !selected.is_empty() {
+            rows.build(bytes, selected, &mut counts.warnings).map_err(|broken| {
+                let row = selected.get(broken.index);
+                let at = row.and_then(|s| place(s.start));
+                Self::explain(self.numbered, broken.error, at, row.map_or(counts.seen, |s| s.before))
+            })?;
+            counts.build += between.elapsed();
+        }
+        counts.kept += selected.len() as u64;
+        self.held += selected.len();
+        self.left -= selected.len();
+        if let Some(e) = failed {
+            return Err(e);
+        }
+        if !framed.in_piece && framed.next >= framed.spans.len() {
+            let len = framed.spans.first().map_or(begun.len(), |(_, len)| *len);
+            begun.drain(..len.min(begun.len()));
+            self.begun_at = None;
+        }
+        Ok(())
+    }
+}
+
+fn framed_len<R: Rows>(rows: &mut R, bytes: &[u8], last: bool, longest: usize) -> Result<Option<usize>> {
+    match rows.frame(bytes, last)? {
+        Some(len) if len > longest => {
+            Err(Error::limit(format!("a record of {len} bytes, more than the limit of {longest}")))
+        }
+        None if bytes.len() > longest => Err(Error::limit(format!("a record is longer than {longest} bytes"))),
+        framed => Ok(framed),
     }
 }
 
 impl<R: Rows> Decoder for RecordDecoder<R> {
     fn begin(&mut self, segment: &Segment) -> Result<()> {
-        self.buffer.clear();
-        self.pieces.clear();
+        self.piece = Piece::default();
+        self.begun.clear();
+        (self.begun_at, self.failed) = (None, None);
+        self.framed.spans.clear();
         (self.used, self.last, self.skip, self.skip_within, self.mid_line) = (0, false, 0, None, false);
-        self.stop = Offset::Byte(u64::MAX);
+        (self.stop, self.stop_index, self.joined) = (Offset::Byte(u64::MAX), usize::MAX, segment.joined);
         // What lies between two segments is not counted.
-        self.numbered &= !std::mem::replace(&mut self.begun, true);
+        self.numbered &= !std::mem::replace(&mut self.started, true);
         match segment.framing {
             Framing::Raw { stop, mid_line, .. } => {
                 self.stop = Offset::Byte(stop);
@@ -164,30 +436,18 @@ impl<R: Rows> Decoder for RecordDecoder<R> {
         Ok(())
     }
 
-    fn push(&mut self, _: ObjectId, at: Offset, bytes: Bytes) -> Result<()> {
-        if let (Some(block), Offset::Virtual(here)) = (self.skip_within.take(), at)
-            && (here.compressed() != block || bytes.len() < self.skip)
-        {
-            let message = format!("a record should start at byte {} of a block that is shorter", self.skip);
-            return Err(Error::corrupt(message)
-                .at(Offset::Virtual(VirtualOffset::new(block, 0)))
-                .hint("the index belongs to another version of the file: index it again"));
-        }
-        self.buffer.drain(..self.used);
-        while self.pieces.get(1).is_some_and(|(start, _)| *start <= self.used) {
-            self.pieces.pop_front();
-        }
-        for (start, at) in &mut self.pieces {
-            // The first piece may begin before what is left of it.
-            if let Some(cut) = self.used.checked_sub(*start) {
-                (*start, *at) = (0, at.plus(cut as u64));
-            } else {
-                *start -= self.used;
+    fn push(&mut self, _: ObjectId, piece: Piece) -> Result<()> {
+        if let (Some(block), Some((_, Offset::Virtual(here)))) = (self.skip_within.take(), piece.starts.first()) {
+            let len = piece.starts.get(1).map_or(piece.bytes.len(), |(start, _)| *start);
+            if here.compressed() != block || len < self.skip {
+                let message = format!("a record should start at byte {} of a block that is shorter", self.skip);
+                return Err(Error::corrupt(message)
+                    .at(Offset::Virtual(VirtualOffset::new(block, 0)))
+                    .hint("the index belongs to another version of the file: index it again"));
             }
         }
-        self.used = 0;
-        self.pieces.push_back((self.buffer.len(), at));
-        self.buffer.extend_from_slice(&bytes);
+        self.stop_index = piece.index_of(self.stop).unwrap_or(usize::MAX);
+        (self.piece, self.used) = (piece, 0);
         Ok(())
     }
 
@@ -197,51 +457,27 @@ impl<R: Rows> Decoder for RecordDecoder<R> {
     }
 
     fn step(&mut self) -> Result<Step> {
-        if self.left == 0 {
-            return if self.held > 0 { Ok(Step::Batch(self.batch()?)) } else { Ok(Step::Done) };
-        }
-        if self.skip() {
-            return Ok(if self.last { Step::SegmentEnd } else { Step::More });
-        }
         loop {
+            if self.left == 0 {
+                return if self.held > 0 { Ok(Step::Batch(self.batch()?)) } else { Ok(Step::Done) };
+            }
             if self.held >= self.batch_size || (self.held > 0 && self.rows.bytes() >= ScanRequest::BATCH_BYTES) {
                 return Ok(Step::Batch(self.batch()?));
             }
-            if self.used == self.buffer.len() {
-                return Ok(if self.last { Step::SegmentEnd } else { Step::More });
-            }
-            if self.is_past_stop() || self.rows.is_over() {
-                return Ok(Step::SegmentEnd);
-            }
-            let rest = &self.buffer[self.used..];
-            let len = match self.rows.frame(rest, self.last) {
-                Ok(Some(len)) => len,
-                Ok(None) if rest.len() > self.longest => {
-                    let e = Error::limit(format!("a record is longer than {} bytes", self.longest));
-                    return Err(self.explain(e));
-                }
-                Ok(None) => return Ok(Step::More),
-                Err(e) => return Err(self.explain(e)),
-            };
-            if len > self.longest {
-                let e = Error::limit(format!("a record of {len} bytes, more than the limit of {}", self.longest));
-                return Err(self.explain(e));
-            }
-            let record = &self.buffer[self.used..self.used + len];
-            let kept = match self.rows.append(record, &mut self.counts.warnings) {
-                Ok(kept) => kept,
-                Err(e) => return Err(self.explain(e)),
-            };
-            self.used += len;
-            self.counts.seen += 1;
-            if kept {
-                self.counts.kept += 1;
-                self.held += 1;
-                self.left -= 1;
-                if self.left == 0 {
-                    return Ok(Step::Batch(self.batch()?));
+            if self.framed.next >= self.framed.spans.len() {
+                let started = Instant::now();
+                let next = self.frame()?;
+                self.counts.frame += started.elapsed();
+                if let Next::Step(step) = next {
+                    if matches!(step, Step::More) {
+                        // So that its memory can be used for the next one.
+                        self.piece.bytes = bytes::Bytes::new();
+                        self.used = 0;
+                    }
+                    return Ok(step);
                 }
             }
+            self.select()?;
         }
     }
 

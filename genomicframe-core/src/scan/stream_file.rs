@@ -106,7 +106,7 @@ impl StreamFile {
     /// Reads its inflated beginning, at most `limit` bytes and a piece more.
     pub fn head<'a>(&'a self, io: &'a dyn ObjectIo, limit: usize) -> Head<'a> {
         let segment = self.segment(0..self.first.len() as u64, self.whole_framing());
-        let state = FeedState::new(&segment).with_first(&self.first);
+        let state = FeedState::new(&segment).with_first(self.first.clone());
         Head::new(state.with(io, self.object(), &self.metrics), limit)
     }
 
@@ -328,7 +328,7 @@ impl StreamFile {
     }
 
     fn segment(&self, bytes: std::ops::Range<u64>, framing: Framing) -> Segment {
-        Segment { object: ObjectId(0), bytes, framing }
+        Segment { object: ObjectId(0), bytes, framing, joined: false }
     }
 
     /// Shares `chunks` out by stored bytes, cutting them where records start, into pieces of at least `least` bytes.
@@ -353,7 +353,7 @@ impl StreamFile {
                 let Some(cut) = starts.get(next).copied().filter(|s| *s < rest.stop && s.compressed() < size) else {
                     break;
                 };
-                open.segments.push(segment(Chunk { start: rest.start, stop: cut }));
+                open.segments.push(Segment { joined: true, ..segment(Chunk { start: rest.start, stop: cut }) });
                 close(&mut open, &mut out);
                 rest.start = cut;
                 room = share;

@@ -57,15 +57,30 @@ impl LineCounter {
 
     /// The text of the next line, as framed.
     pub(crate) fn text<'a>(&mut self, line: &'a [u8]) -> &'a [u8] {
+        self.seen = self.seen.map(|n| n + 1);
+        self.number().text(line)
+    }
+
+    /// The number of that line.
+    pub(crate) fn number(&self) -> LineNumber {
+        LineNumber(self.seen)
+    }
+}
+
+/// The number of a line, from 1, where it is known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LineNumber(Option<u64>);
+
+impl LineNumber {
+    /// The text of this line, as framed.
+    pub(crate) fn text(self, line: &[u8]) -> &[u8] {
         let line = trim_end(line);
-        let Some(seen) = &mut self.seen else { return line };
-        *seen += 1;
-        if *seen == 1 { line.strip_prefix(BOM).unwrap_or(line) } else { line }
+        if self.0 == Some(1) { line.strip_prefix(BOM).unwrap_or(line) } else { line }
     }
 
     /// Names the line.
-    pub(crate) fn explain(&self, e: Error) -> Error {
-        match self.seen {
+    pub(crate) fn explain(self, e: Error) -> Error {
+        match self.0 {
             Some(line) => e.on_line(line),
             None => e,
         }

@@ -7,3 +7,4 @@ pub(crate) mod lines;
 pub(crate) mod numbers;
 pub(crate) mod sample;
 pub(crate) mod spans;
+pub(crate) mod text_column;

@@ -39,7 +39,7 @@ impl BatchWriter for Parquet {
     type Piece = Vec<ArrowColumnChunk>;
 
     fn encoder(&self) -> Encoder<Vec<ArrowColumnChunk>> {
-        let (schema, columns) = (Arc::clone(&self.schema), Arc::clone(self.file.schema_descr_ptr()));
+        let (schema, columns) = (Arc::clone(&self.schema), self.file.schema_descr().clone());
         Arc::new(move |batches| encode(&schema, &columns, batches).map_err(parquet))
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::{Distribution, ExecutionPlan, ExecutionPlanProperties};
 use genomicframe_core::scan::ScanRequest;
 
@@ -63,7 +64,7 @@ fn above(plan: &Arc<dyn ExecutionPlan>, scan: Arc<dyn ExecutionPlan>) -> Result<
         None => Ok(scan),
         Some(child) => {
             let child = above(child, scan)?;
-            Ok(Arc::clone(plan).with_new_children(vec![child])?)
+            Ok(replace_children_if_necessary(Arc::clone(plan), vec![child])?)
         }
     }
 }
@@ -76,7 +77,8 @@ fn row_wise_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<&Arc<dyn ExecutionPlan
     match plan.children()[..] {
         [] => Some(plan),
         [child] => {
-            let by_itself = matches!(plan.required_input_distribution()[..], [Distribution::UnspecifiedDistribution]);
+            let needs = plan.input_distribution_requirements();
+            let by_itself = matches!(needs.child_distribution(0), Some(Distribution::UnspecifiedDistribution));
             let same_partitions =
                 plan.output_partitioning().partition_count() == child.output_partitioning().partition_count();
             let keeps = by_itself && same_partitions && plan.maintains_input_order() == [true];

@@ -2,9 +2,10 @@
 
 use arrow::array::RecordBatch;
 
-use crate::alignment::{AlignmentRows, record};
+use crate::alignment::AlignmentRows;
+use crate::alignment::record::{self, Layout};
 use crate::error::Result;
-use crate::scan::{Rows, Warnings};
+use crate::scan::{BrokenRow, Rows, Selected, Warnings};
 
 /// Frames the records of a BAM and builds the projected columns of those that pass.
 pub(super) struct BamRows {
@@ -12,13 +13,22 @@ pub(super) struct BamRows {
     pub(super) longest: usize,
 }
 
+/// Bytes of a record's length before it.
+const BLOCK_SIZE: usize = 4;
+
 impl Rows for BamRows {
+    type Row = Layout;
+
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         record::frame(bytes, last, self.longest)
     }
 
-    fn append(&mut self, framed: &[u8], warnings: &mut Warnings) -> Result<bool> {
-        self.rows.append(&framed[4..], warnings)
+    fn select(&mut self, framed: &[u8], warnings: &mut Warnings) -> Result<Option<Layout>> {
+        self.rows.select(&framed[BLOCK_SIZE..], warnings)
+    }
+
+    fn build(&mut self, bytes: &[u8], selected: &[Selected<Layout>], warnings: &mut Warnings) -> Result<(), BrokenRow> {
+        self.rows.build(selected.iter().map(|s| (&s.record(bytes)[BLOCK_SIZE..], s.row)), warnings)
     }
 
     fn bytes(&self) -> usize {

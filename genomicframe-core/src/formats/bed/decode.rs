@@ -5,11 +5,11 @@ use arrow::datatypes::Schema;
 
 use super::header::{BLOCKS, END, NAMES, START, cut, is_skipped};
 use crate::error::{Error, Result};
-use crate::scan::{Fields, Partition, Rows, Warnings};
+use crate::scan::{BrokenRow, Fields, Partition, Rows, Selected, Warnings, row_by_row};
 use crate::text::columns::{Columns, items};
 use crate::text::fields::{Cells, present};
 use crate::text::filter::RowFilter;
-use crate::text::lines::{LineCounter, LineFramer};
+use crate::text::lines::{LineCounter, LineFramer, LineNumber};
 use crate::text::numbers::{double, int};
 
 pub(super) struct BedRows {
@@ -40,7 +40,8 @@ impl BedRows {
         })
     }
 
-    fn row(&mut self, line: &[u8]) -> Result<bool> {
+    /// Finds the fields of `line` and its span.
+    fn cut(&mut self, line: &[u8]) -> Result<(i64, i64)> {
         let width = cut(&mut self.cells, line, self.width);
         if width != self.width {
             return Err(Error::corrupt(format!("{width} columns where the first line has {}", self.width)).text(line));
@@ -55,31 +56,45 @@ impl BedRows {
                 .field("end")
                 .text(line));
         }
-        let row = Line { span: (start, end), ..row };
-        if !self.filter.keeps(&row)? {
-            return Ok(false);
-        }
+        Ok((start, end))
+    }
+
+    fn keeps(&mut self, line: &[u8]) -> Result<bool> {
+        let span = self.cut(line)?;
+        self.filter.keeps(&Line { line, cells: &self.cells, span })
+    }
+
+    fn put(&mut self, line: &[u8]) -> Result<()> {
+        let span = self.cut(line)?;
+        let row = Line { line, cells: &self.cells, span };
         if self.blocks {
             row.check_blocks(self.width)?;
         }
         for (column, i) in self.projection.iter().enumerate() {
             self.columns.put(column, row.value(*i))?;
         }
-        Ok(true)
+        Ok(())
     }
 }
 
 impl Rows for BedRows {
+    type Row = LineNumber;
+
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         Ok(self.framer.frame(bytes, last))
     }
 
-    fn append(&mut self, record: &[u8], _: &mut Warnings) -> Result<bool> {
+    fn select(&mut self, record: &[u8], _: &mut Warnings) -> Result<Option<LineNumber>> {
         let line = self.lines.text(record);
         if is_skipped(line) {
-            return Ok(false);
+            return Ok(None);
         }
-        self.row(line).map_err(|e| self.lines.explain(e))
+        let wanted = self.keeps(line).map_err(|e| self.lines.number().explain(e))?;
+        Ok(wanted.then(|| self.lines.number()))
+    }
+
+    fn build(&mut self, bytes: &[u8], selected: &[Selected<LineNumber>], _: &mut Warnings) -> Result<(), BrokenRow> {
+        row_by_row(bytes, selected, |record, number| self.put(number.text(record)).map_err(|e| number.explain(e)))
     }
 
     fn bytes(&self) -> usize {

@@ -3,10 +3,10 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
-use super::frame::{Parts, RecordFramer};
+use super::frame::{Framed, Parts, RecordFramer};
 use super::header::{DESCRIPTION, ID, SEQ};
 use crate::error::{Error, Result};
-use crate::scan::{FieldType, Fields, Rows, Warnings};
+use crate::scan::{BrokenRow, FieldType, Fields, Rows, Selected, Warnings, row_by_row};
 use crate::text::columns::Columns;
 use crate::text::filter::RowFilter;
 
@@ -32,25 +32,32 @@ impl FastqRows {
 }
 
 impl Rows for FastqRows {
+    type Row = Framed;
+
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         self.framer.frame(bytes, last)
     }
 
-    fn append(&mut self, record: &[u8], _: &mut Warnings) -> Result<bool> {
-        let Some(parts) = self.framer.parts(record, &mut self.joined) else { return Ok(false) };
-        let place = |e: Error| e.on_line(self.framer.first_line());
+    fn select(&mut self, record: &[u8], _: &mut Warnings) -> Result<Option<Framed>> {
+        let Some(framed) = self.framer.next() else { return Ok(None) };
+        let Some(parts) = framed.parts(record, &mut self.joined) else { return Ok(None) };
+        let place = |e: Error| e.on_line(framed.first_line());
         for (field, text) in [("seq", parts.seq), ("qual", parts.qual)] {
             if !is_printable(text) {
                 return Err(place(Error::corrupt("characters outside '!' to '~'").field(field).text(text)));
             }
         }
-        if !self.filter.keeps(&parts).map_err(place)? {
-            return Ok(false);
-        }
-        for (column, i) in self.projection.iter().enumerate() {
-            self.columns.put(column, parts.value(*i)).map_err(place)?;
-        }
-        Ok(true)
+        Ok(self.filter.keeps(&parts).map_err(place)?.then_some(framed))
+    }
+
+    fn build(&mut self, bytes: &[u8], selected: &[Selected<Framed>], _: &mut Warnings) -> Result<(), BrokenRow> {
+        row_by_row(bytes, selected, |record, framed| {
+            let Some(parts) = framed.parts(record, &mut self.joined) else { return Ok(()) };
+            for (column, i) in self.projection.iter().enumerate() {
+                self.columns.put(column, parts.value(*i)).map_err(|e| e.on_line(framed.first_line()))?;
+            }
+            Ok(())
+        })
     }
 
     fn bytes(&self) -> usize {

@@ -1,5 +1,7 @@
 //! Where a record ends: found line by line, each byte looked at once however small the pieces it comes in.
 
+use std::collections::VecDeque;
+
 use crate::error::{Error, Result};
 use crate::text::lines::{BOM, LineFramer, trim_end};
 
@@ -14,10 +16,22 @@ pub(super) struct RecordFramer {
     ends: Vec<usize>,
     /// Which line begins with `+`.
     plus: Option<usize>,
-    whole: bool,
     /// Lines of the file before this record.
     before: u64,
     blank: bool,
+    /// Records found and not yet asked for.
+    found: VecDeque<Framed>,
+}
+
+/// Where the lines of a record are.
+#[derive(Debug)]
+pub(super) struct Framed {
+    /// Ends of its lines, line breaks included.
+    ends: Vec<usize>,
+    /// Which line begins with `+`; `None`: it is a blank line.
+    plus: Option<usize>,
+    /// Lines of the file before.
+    before: u64,
 }
 
 impl RecordFramer {
@@ -26,12 +40,7 @@ impl RecordFramer {
     /// # Errors
     /// When the bytes are no record, or it is cut short.
     pub(super) fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
-        if std::mem::take(&mut self.whole) {
-            self.before += self.ends.len() as u64;
-            self.ends.clear();
-            self.plus = None;
-        }
-        while !self.whole {
+        loop {
             let start = self.ends.last().copied().unwrap_or(0);
             let Some(len) = self.line.frame(&bytes[start..], last) else { return Ok(None) };
             // An empty last line needs no end; any other is not there.
@@ -39,12 +48,23 @@ impl RecordFramer {
                 return Err(self.explain(Error::corrupt("the last record is cut short")));
             }
             self.ends.push(start + len);
-            self.whole = self.check(bytes).map_err(|e| self.explain(e))?;
-            if self.ends.len() >= MAX_LINES && !self.whole {
+            if self.check(bytes).map_err(|e| self.explain(e))? {
+                break;
+            }
+            if self.ends.len() >= MAX_LINES {
                 return Err(self.explain(Error::limit(format!("a record of more than {MAX_LINES} lines"))));
             }
         }
-        Ok(self.ends.last().copied())
+        let (ends, lines) = (std::mem::take(&mut self.ends), self.before);
+        self.before += ends.len() as u64;
+        let len = ends.last().copied();
+        self.found.push_back(Framed { ends, plus: self.plus.take(), before: lines });
+        Ok(len)
+    }
+
+    /// The record found first of those not yet asked for.
+    pub(super) fn next(&mut self) -> Option<Framed> {
+        self.found.pop_front()
     }
 
     /// Names the line found last.
@@ -52,16 +72,9 @@ impl RecordFramer {
         e.on_line(self.before + self.ends.len().max(1) as u64)
     }
 
-    /// The first line of the record.
-    pub(super) fn first_line(&self) -> u64 {
-        self.before + 1
-    }
-
     /// Line `i` of `record`, without its end.
     fn text<'a>(&self, record: &'a [u8], i: usize) -> &'a [u8] {
-        let start = i.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let line = trim_end(&record[start..self.ends[i]]);
-        if i == 0 && self.before == 0 { line.strip_prefix(BOM).unwrap_or(line) } else { line }
+        line(record, &self.ends, i, self.before)
     }
 
     /// The length that the next quality line must have.
@@ -123,8 +136,26 @@ impl RecordFramer {
         }
         Err(Error::corrupt("the '+' line repeats another name than the record's").field("id").text(repeated))
     }
+}
 
-    /// The parts of `record`, which was framed last; `None` when it is a blank line.
+/// Line `i` of `record`, without its end; so many lines of the file come before the record.
+fn line<'a>(record: &'a [u8], ends: &[usize], i: usize, before: u64) -> &'a [u8] {
+    let start = i.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+    let line = trim_end(&record[start..ends[i]]);
+    if i == 0 && before == 0 { line.strip_prefix(BOM).unwrap_or(line) } else { line }
+}
+
+impl Framed {
+    /// The first line of the record.
+    pub(super) fn first_line(&self) -> u64 {
+        self.before + 1
+    }
+
+    fn text<'a>(&self, record: &'a [u8], i: usize) -> &'a [u8] {
+        line(record, &self.ends, i, self.before)
+    }
+
+    /// The parts of `record`; `None` when it is a blank line.
     pub(super) fn parts<'a>(&self, record: &'a [u8], joined: &'a mut [Vec<u8>; 2]) -> Option<Parts<'a>> {
         let plus = self.plus?;
         let (id, description) = split_name(&self.text(record, 0)[1..]);

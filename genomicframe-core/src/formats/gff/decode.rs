@@ -8,11 +8,11 @@ use arrow::array::RecordBatch;
 use super::attributes::{Wanted, decode_bytes, parts};
 use super::header::{self, ATTRIBUTES, END, FIELDS, Layout, PHASE, SCORE, SEQID, START, STRAND};
 use crate::error::{Error, Result};
-use crate::scan::{Fields, Partition, Rows, Warnings};
+use crate::scan::{BrokenRow, Fields, Partition, Rows, Selected, Warnings, row_by_row};
 use crate::text::columns::Columns;
 use crate::text::fields::{Cells, present};
 use crate::text::filter::RowFilter;
-use crate::text::lines::{LineCounter, LineFramer};
+use crate::text::lines::{LineCounter, LineFramer, LineNumber};
 use crate::text::numbers::{double, int};
 
 /// The text columns in which escapes are decoded come first: `seqid`, `source`, `feature`.
@@ -91,7 +91,17 @@ impl GffRows {
         })
     }
 
-    fn row(&mut self, line: &[u8], warnings: &mut Warnings) -> Result<bool> {
+    /// Finds the fields of `line`; `false` when it is no wanted row.
+    fn look(&mut self, line: &[u8], warnings: &mut Warnings) -> Result<bool> {
+        let span = self.cut(line)?;
+        if self.tested {
+            self.slots.read(&self.wanted, &self.cells, line, (!self.map).then_some(warnings))?;
+        }
+        let row = Line { line, cells: &self.cells, span, names: &self.names, slots: &self.slots };
+        self.filter.keeps(&row)
+    }
+
+    fn cut(&mut self, line: &[u8]) -> Result<(i64, i64)> {
         let fields = self.cells.cut(line, FIELDS);
         if fields != FIELDS {
             return Err(Error::corrupt(format!("{fields} tab-separated columns where GFF has {FIELDS}")).text(line));
@@ -102,15 +112,14 @@ impl GffRows {
             let escaped = memchr::memchr(b'%', written).is_some();
             *name = if escaped { Some(decode_bytes(written, NAME_OF[i])?.into_owned()) } else { None };
         }
-        if self.tested {
-            self.slots.read(&self.wanted, &self.cells, line, (!self.map).then_some(&mut *warnings))?;
-        }
-        let row = Line { line, cells: &self.cells, span, names: &self.names, slots: &self.slots };
-        if !self.filter.keeps(&row)? {
-            return Ok(false);
-        }
-        if !self.tested && self.wanted.len() > 0 {
-            self.slots.read(&self.wanted, &self.cells, line, (!self.map).then_some(&mut *warnings))?;
+        Ok(span)
+    }
+
+    fn put(&mut self, line: &[u8], warnings: &mut Warnings) -> Result<()> {
+        let span = self.cut(line)?;
+        if self.wanted.len() > 0 {
+            let told = self.tested || self.map;
+            self.slots.read(&self.wanted, &self.cells, line, (!told).then_some(&mut *warnings))?;
         }
         let row = Line { line, cells: &self.cells, span, names: &self.names, slots: &self.slots };
         for (column, i) in self.projection.iter().enumerate() {
@@ -124,7 +133,7 @@ impl GffRows {
                 }
             }
         }
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -200,19 +209,35 @@ fn put_map(columns: &mut Columns, column: usize, field: &[u8], warnings: &mut Wa
 const FEW: usize = 24;
 
 impl Rows for GffRows {
+    type Row = LineNumber;
+
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         Ok(self.framer.frame(bytes, last))
     }
 
-    fn append(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<bool> {
+    fn select(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<Option<LineNumber>> {
         let line = self.lines.text(record);
         match header::kind(line) {
-            header::Line::Record => self.row(line, warnings).map_err(|e| self.lines.explain(e)),
+            header::Line::Record => {
+                let wanted = self.look(line, warnings).map_err(|e| self.lines.number().explain(e))?;
+                Ok(wanted.then(|| self.lines.number()))
+            }
             kind => {
                 self.over = kind == header::Line::End;
-                Ok(false)
+                Ok(None)
             }
         }
+    }
+
+    fn build(
+        &mut self,
+        bytes: &[u8],
+        selected: &[Selected<LineNumber>],
+        warnings: &mut Warnings,
+    ) -> Result<(), BrokenRow> {
+        row_by_row(bytes, selected, |record, number| {
+            self.put(number.text(record), warnings).map_err(|e| number.explain(e))
+        })
     }
 
     fn bytes(&self) -> usize {

@@ -1,14 +1,16 @@
 //! Lines into columns.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
 use super::parse::parse_line;
 use crate::alignment::AlignmentRows;
+use crate::alignment::record::Layout;
 use crate::error::{Error, Result};
 use crate::genome::Contigs;
-use crate::scan::{Rows, Warnings};
+use crate::scan::{BrokenRow, Rows, Selected, Warnings};
 use crate::text::lines::{LineFramer, trim_end};
 
 /// Frames lines and builds the projected columns of the records that pass.
@@ -18,39 +20,68 @@ pub(super) struct SamRows {
     framer: LineFramer,
     /// Lines of the file so far; `None` in a partition that begins within the file.
     line: Option<u64>,
-    /// The record at hand.
-    record: Vec<u8>,
+    /// Records selected and not yet built, in BAM's form.
+    records: Vec<u8>,
+}
+
+/// A selected line.
+pub(super) struct SamRow {
+    /// Its record in [`SamRows::records`].
+    record: Range<usize>,
+    layout: Layout,
+    line: Option<u64>,
 }
 
 impl SamRows {
     /// `line` is the number of lines before the first one, where it is known.
     pub(super) fn new(rows: AlignmentRows, contigs: Arc<Contigs>, line: Option<u64>) -> Self {
-        Self { rows, contigs, framer: LineFramer::default(), line, record: Vec::new() }
+        Self { rows, contigs, framer: LineFramer::default(), line, records: Vec::new() }
     }
 
-    fn row(&mut self, line: &[u8], warnings: &mut Warnings) -> Result<bool> {
-        self.record.clear();
-        let repairs = parse_line(line, &self.contigs, &mut self.record)?;
-        let kept = self.rows.append(&self.record, warnings)?;
-        if kept {
-            repairs.warnings().for_each(|w| warnings.add(w));
+    fn row(&mut self, line: &[u8], warnings: &mut Warnings) -> Result<Option<SamRow>> {
+        let start = self.records.len();
+        let repairs = parse_line(line, &self.contigs, &mut self.records)?;
+        match self.rows.select(&self.records[start..], warnings)? {
+            Some(layout) => {
+                repairs.warnings().for_each(|w| warnings.add(w));
+                Ok(Some(SamRow { record: start..self.records.len(), layout, line: self.line }))
+            }
+            None => {
+                self.records.truncate(start);
+                Ok(None)
+            }
         }
-        Ok(kept)
+    }
+}
+
+/// Names the line, where its number is known.
+fn on(line: Option<u64>, e: Error) -> Error {
+    match line {
+        Some(line) => e.on_line(line),
+        None => e,
     }
 }
 
 impl Rows for SamRows {
+    type Row = SamRow;
+
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         Ok(self.framer.frame(bytes, last))
     }
 
-    fn append(&mut self, framed: &[u8], warnings: &mut Warnings) -> Result<bool> {
+    fn select(&mut self, framed: &[u8], warnings: &mut Warnings) -> Result<Option<SamRow>> {
         self.line = self.line.map(|n| n + 1);
-        let row = self.row(trim_end(framed), warnings);
-        row.map_err(|e: Error| match self.line {
-            Some(line) => e.on_line(line),
-            None => e,
-        })
+        self.row(trim_end(framed), warnings).map_err(|e| on(self.line, e))
+    }
+
+    fn build(&mut self, _: &[u8], selected: &[Selected<SamRow>], warnings: &mut Warnings) -> Result<(), BrokenRow> {
+        let records = selected.iter().map(|s| (&self.records[s.row.record.clone()], s.row.layout));
+        let built = self.rows.build(records, warnings).map_err(|BrokenRow { index, error }| {
+            let line = selected.get(index).and_then(|s| s.row.line);
+            BrokenRow { index, error: on(line, error) }
+        });
+        self.records.clear();
+        built
     }
 
     fn bytes(&self) -> usize {

@@ -7,11 +7,11 @@ use arrow::datatypes::SchemaRef;
 
 use super::genotypes::GenotypeReader;
 use super::info::{Entry, Finder, InfoReader};
-use super::line::{Line, Tested, optional};
+use super::line::{Line, Tabs, Tested, optional};
 use super::schema::{Columns, Key, Kind, Source};
 use super::values::Cells;
 use crate::error::{Error, Result};
-use crate::scan::{Rows, ScanRequest, SpanFilter, Test, Warnings};
+use crate::scan::{BrokenRow, Rows, ScanRequest, Selected, SpanFilter, Test, Warnings, row_by_row};
 use crate::text::{fields, lines};
 
 /// Where a partition begins.
@@ -158,17 +158,22 @@ impl VcfRows {
         }
     }
 
-    fn row(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<bool> {
-        let line = Line::parse(record)?;
+    /// Whether `record` is a row, and where its fields are.
+    fn look(&mut self, record: &[u8]) -> Result<Option<Tabs>> {
+        let (line, tabs) = Line::parse(record)?;
         if !self.keeps(&line)? {
-            return Ok(false);
+            return Ok(None);
         }
         if line.chrom.is_empty() || line.chrom != self.contig {
             line.check_chrom()?;
             self.contig.clear();
             self.contig.extend_from_slice(line.chrom);
         }
-        self.bytes += self.row_bytes + self.builders.fixed(&line, &self.end, warnings)?;
+        Ok(Some(tabs))
+    }
+
+    fn put(&mut self, line: &Line<'_>, warnings: &mut Warnings) -> Result<()> {
+        self.bytes += self.row_bytes + self.builders.fixed(line, &self.end, warnings)?;
         if let Some(reader) = &mut self.info {
             if let Some(more) = line.samples.filter(|_| self.columns.all_samples == 0) {
                 return Err(Error::corrupt("more columns than the header has").text(more));
@@ -189,35 +194,56 @@ impl VcfRows {
         if let Some(genotypes) = &mut self.genotypes {
             self.bytes += genotypes.read(line.samples, &self.columns, warnings)?;
         }
-        Ok(true)
+        Ok(())
+    }
+}
+
+/// A selected line.
+pub(super) struct VcfRow {
+    tabs: Tabs,
+    line: Option<u64>,
+}
+
+/// Names the line, where its number is known.
+fn on(line: Option<u64>, e: Error) -> Error {
+    match line {
+        Some(line) => e.on_line(line),
+        None => e,
     }
 }
 
 impl Rows for VcfRows {
+    type Row = VcfRow;
+
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         Ok(lines::frame(bytes, last))
     }
 
-    fn append(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<bool> {
+    fn select(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<Option<VcfRow>> {
         if let Some(line) = &mut self.line {
             *line += 1;
         }
         if self.header_left > 0 {
             self.header_left = self.header_left.saturating_sub(record.len());
-            return Ok(false);
+            return Ok(None);
         }
         let record = lines::trim_end(record);
         match record.first() {
             None => warnings.add("an empty line is skipped"),
             Some(b'#') => warnings.add("a line that begins with # among the records is skipped"),
             Some(_) => {
-                return self.row(record, warnings).map_err(|e| match self.line {
-                    Some(line) => e.on_line(line),
-                    None => e,
-                });
+                let line = self.line;
+                let tabs = self.look(record).map_err(|e| on(line, e))?;
+                return Ok(tabs.map(|tabs| VcfRow { tabs, line }));
             }
         }
-        Ok(false)
+        Ok(None)
+    }
+
+    fn build(&mut self, bytes: &[u8], selected: &[Selected<VcfRow>], warnings: &mut Warnings) -> Result<(), BrokenRow> {
+        row_by_row(bytes, selected, |record, VcfRow { tabs, line }| {
+            self.put(&Line::cut(lines::trim_end(record), tabs), warnings).map_err(|e| on(*line, e))
+        })
     }
 
     fn bytes(&self) -> usize {

@@ -4,7 +4,7 @@ use super::info;
 use super::schema::{Columns, Kind, Source};
 use crate::error::{Error, Result};
 use crate::scan::Fields;
-use crate::text::{fields, numbers};
+use crate::text::numbers;
 
 const NAMES: [&str; 8] = ["CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"];
 
@@ -23,6 +23,18 @@ pub(super) struct Line<'a> {
     pub samples: Option<&'a [u8]>,
 }
 
+/// Where the first eight fields of a line end.
+pub(super) type Tabs = [usize; NAMES.len()];
+
+fn too_few(line: &[u8], fields: usize) -> Error {
+    let message = format!("{fields} tab-separated fields where at least {} are needed", NAMES.len());
+    let e = Error::corrupt(message).field(NAMES[fields]).text(line);
+    match fields {
+        1 => e.hint("fields must be separated by tabs; is the line cut short, or are they spaces?"),
+        _ => e.hint("is the line cut short?"),
+    }
+}
+
 /// A record's last position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct End {
@@ -33,13 +45,28 @@ pub(super) struct End {
 
 impl<'a> Line<'a> {
     /// Finds the fields of `line`, given without its end.
-    pub(super) fn parse(line: &'a [u8]) -> Result<Self> {
-        let split = fields::split::<8>(line, &NAMES).map_err(|e| match memchr::memchr(b'\t', line) {
-            None => e.hint("fields must be separated by tabs; is the line cut short, or are they spaces?"),
-            Some(_) => e.hint("is the line cut short?"),
+    pub(super) fn parse(line: &'a [u8]) -> Result<(Self, Tabs)> {
+        let mut tabs = [0; NAMES.len()];
+        let mut found = memchr::memchr_iter(b'\t', line);
+        for (i, tab) in tabs.iter_mut().enumerate() {
+            *tab = match found.next() {
+                Some(at) => at,
+                None if i + 1 == NAMES.len() => line.len(),
+                None => return Err(too_few(line, i + 1)),
+            };
+        }
+        Ok((Self::cut(line, &tabs), tabs))
+    }
+
+    /// The fields of a line whose tabs were found before.
+    pub(super) fn cut(line: &'a [u8], tabs: &Tabs) -> Self {
+        let mut start = 0;
+        let [chrom, pos, id, reference, alt, qual, filter, info] = tabs.map(|tab| {
+            let field = &line[start..tab];
+            start = tab + 1;
+            field
         });
-        let ([chrom, pos, id, reference, alt, qual, filter, info], samples) = split?;
-        Ok(Self { chrom, pos, id, reference, alt, qual, filter, info, samples })
+        Self { chrom, pos, id, reference, alt, qual, filter, info, samples: line.get(start..) }
     }
 
     /// The contig's name. One that cannot be a name (VCF §1.6.1) betrays a shifted or broken line.

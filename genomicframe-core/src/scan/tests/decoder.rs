@@ -6,7 +6,10 @@ use bytes::Bytes;
 
 use crate::bgzf::VirtualOffset;
 use crate::error::{Error, Offset, Result};
-use crate::scan::{Decoder, Framing, ObjectId, RecordDecoder, Rows, ScanRequest, Segment, Step, Warnings};
+use crate::scan::{
+    BrokenRow, Decoder, Framing, ObjectId, Piece, RecordDecoder, Rows, ScanRequest, Segment, Selected, Step, Warnings,
+    row_by_row,
+};
 
 /// Records that begin with their length; the second byte is the value. Odd values are no rows, 255 is malformed.
 #[derive(Default)]
@@ -16,6 +19,8 @@ struct Pairs {
 }
 
 impl Rows for Pairs {
+    type Row = ();
+
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         match usize::from(bytes[0]) {
             0 | 1 => Err(Error::corrupt("too short").field("length")),
@@ -25,22 +30,30 @@ impl Rows for Pairs {
         }
     }
 
-    fn append(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<bool> {
+    fn select(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<Option<()>> {
         match record[1] {
-            255 => Err(Error::corrupt("bad").field("value")),
+            253 => Err(Error::corrupt("undecided").field("value")),
             254 => {
                 self.over = true;
-                Ok(false)
+                Ok(None)
             }
+            255 => Ok(Some(())),
             n if n % 2 == 1 => {
                 warnings.add("odd");
-                Ok(false)
+                Ok(None)
             }
+            _ => Ok(Some(())),
+        }
+    }
+
+    fn build(&mut self, bytes: &[u8], selected: &[Selected<()>], _: &mut Warnings) -> Result<(), BrokenRow> {
+        row_by_row(bytes, selected, |record, ()| match record[1] {
+            255 => Err(Error::corrupt("bad").field("value")),
             n => {
                 self.values.push(n.into());
-                Ok(true)
+                Ok(())
             }
-        }
+        })
     }
 
     fn bytes(&self) -> usize {
@@ -59,7 +72,7 @@ impl Rows for Pairs {
 }
 
 fn segment(framing: Framing) -> Segment {
-    Segment { object: ObjectId(0), bytes: 0..1, framing }
+    Segment { object: ObjectId(0), bytes: 0..1, framing, joined: false }
 }
 
 const RAW: Framing = Framing::Raw { start: 0, stop: u64::MAX, mid_line: false };
@@ -85,7 +98,7 @@ fn run(decoder: &mut dyn Decoder, segments: &[Pieces<'_>]) -> Result<Vec<Vec<i64
         loop {
             match decoder.step()? {
                 Step::More => match pieces.next() {
-                    Some((at, bytes)) => decoder.push(ObjectId(0), *at, Bytes::copy_from_slice(bytes))?,
+                    Some((at, bytes)) => decoder.push(ObjectId(0), Piece::new(*at, Bytes::copy_from_slice(bytes)))?,
                     None => decoder.end_of_object()?,
                 },
                 Step::Batch(batch) => batches.push(shown(&batch)),
@@ -119,8 +132,8 @@ fn batches_and_limits_count_rows() {
     assert_eq!(whole(ScanRequest { limit: Some(3), batch_size: 2, ..all() }), [vec![10, 12], vec![14]]);
     assert_eq!(whole(ScanRequest { limit: Some(0), ..all() }), Vec::<Vec<i64>>::new());
     // Values that fill a batch end it.
-    let heavy = [2, 10, 2, 100, 2, 12];
-    assert_eq!(run(&mut decoder(all()), &[(RAW, &[(Offset::Byte(0), &heavy)])]).unwrap(), [vec![10, 100], vec![12]]);
+    let heavy: &[(Offset, &[u8])] = &[(Offset::Byte(0), &[2, 10, 2, 100]), (Offset::Byte(4), &[2, 12])];
+    assert_eq!(run(&mut decoder(all()), &[(RAW, heavy)]).unwrap(), [vec![10, 100], vec![12]]);
     let mut counted = decoder(all());
     run(&mut counted, &[(RAW, &[(Offset::Byte(0), SIX)])]).unwrap();
     let counts = counted.counts();
@@ -163,6 +176,14 @@ fn errors_say_where_and_which_record() {
     assert_eq!(fails(&[(RAW, &[(Offset::Byte(7), &[2, 10, 2, 255])])]), "byte 9: record 2: value: bad");
     assert_eq!(fails(&[(RAW, &[(Offset::Byte(7), &[2, 10, 0])])]), "byte 9: record 2: length: too short");
     assert_eq!(fails(&[(RAW, &[(Offset::Byte(7), &[2, 10, 5, 1])])]), "byte 9: record 2: length: cut short");
+    // What comes first in the file is told first: a row that cannot be built, one that cannot be decided, a broken frame.
+    let many: &[(Offset, &[u8])] = &[(Offset::Byte(0), &[2, 255, 2, 253, 0])];
+    assert_eq!(fails(&[(RAW, many)]), "byte 0: record 1: value: bad");
+    assert_eq!(fails(&[(RAW, &[(Offset::Byte(0), &[2, 10, 2, 253, 0])])]), "byte 2: record 2: value: undecided");
+    // And nothing beyond the rows wanted.
+    let first = ScanRequest { limit: Some(1), ..all() };
+    let one = run(&mut decoder(first), &[(RAW, &[(Offset::Byte(0), &[2, 10, 2, 253, 0])])]).unwrap();
+    assert_eq!(one, [vec![10]]);
     let long: &[(Offset, &[u8])] = &[(Offset::Byte(0), &[11; 11])];
     assert!(fails(&[(RAW, long)]).contains("a record of 11 bytes, more than the limit of 10"));
     let unfinished: &[(Offset, &[u8])] = &[(Offset::Byte(0), &[200; 11])];
@@ -185,4 +206,39 @@ fn headers_and_ends() {
     let rest: &[(Offset, &[u8])] = &[(Offset::Byte(4), b"xx"), (Offset::Byte(6), b"x\n"), (Offset::Byte(8), &[2, 10])];
     assert_eq!(run(&mut decoder(all()), &[(lines, rest)]).unwrap(), [vec![10]]);
     assert!(run(&mut decoder(all()), &[(lines, &rest[..1])]).unwrap().is_empty());
+}
+
+#[test]
+fn a_partition_ends_where_the_next_begins_or_the_query_fails() {
+    let joined = |stop: (u64, u16), blocks: &[(Offset, &[u8])]| {
+        let segment = Segment { joined: true, ..segment(bgzf((0, 0), stop)) };
+        let mut decoder = decoder(all());
+        decoder.begin(&segment)?;
+        let mut blocks = blocks.iter().zip(blocks.iter().skip(1).map(|(at, _)| Some(*at)).chain([None]));
+        loop {
+            match decoder.step()? {
+                Step::More => match blocks.next() {
+                    Some(((at, bytes), next)) => {
+                        let piece = Piece { next, ..Piece::new(*at, Bytes::copy_from_slice(bytes)) };
+                        decoder.push(ObjectId(0), piece)?;
+                    }
+                    None => decoder.end_of_object()?,
+                },
+                Step::SegmentEnd => return decoder.finish().map(|b| b.map_or(0, |b| b.num_rows())),
+                step => panic!("{step:?}"),
+            }
+        }
+    };
+    let blocks: [(Offset, &[u8]); 2] = [(virtual_offset(0), &[2, 10, 3, 12]), (virtual_offset(50), &[0, 2, 14, 2, 16])];
+    assert_eq!(joined((0, 2), &blocks).unwrap(), 1);
+    assert_eq!(joined((50, 1), &blocks).unwrap(), 2);
+    assert_eq!(joined((50, 3), &blocks).unwrap(), 3);
+    for stop in [(0, 1), (0, 3), (50, 0), (50, 2), (20, 0), (60, 0)] {
+        let e = joined(stop, &blocks).unwrap_err();
+        assert!(e.is_corrupt() && e.to_string().contains(&format!("virtual offset {}:{}", stop.0, stop.1)), "{e}");
+    }
+    // The end of a block is the beginning of the next.
+    let whole: [(Offset, &[u8]); 2] = [(virtual_offset(0), &[2, 10]), (virtual_offset(50), &[2, 12])];
+    assert_eq!(joined((50, 0), &whole).unwrap(), 1);
+    assert_eq!(joined((0, 2), &whole).unwrap(), 1);
 }
