@@ -407,7 +407,7 @@ impl Command {
         }
     }
 
-    /// Whether rows are promised in the file's order, which one stream of rows keeps and several do not.
+    /// Whether rows are promised in the file's order. Planned for one thread they come so; their pieces may still be made by several.
     pub(crate) fn keeps_order(&self) -> bool {
         match self {
             Self::View(_) | Self::Head(_) => true,

@@ -35,6 +35,8 @@ pub(crate) struct Session {
     pub(crate) ctx: GenomicContext,
     /// Where rows are written: apart from the threads that make them, so that it can be stopped whatever those do.
     pub(crate) writer: Handle,
+    /// Threads that make rows.
+    pub(crate) threads: usize,
 }
 
 /// Runs a command to its end.
@@ -59,7 +61,7 @@ pub(crate) fn output(args: &OutputArgs) -> Result<Output, Failure> {
 /// Runs a statement and writes its rows.
 pub(crate) async fn print(session: &Session, sql: &str, output: Output) -> Result<(), Failure> {
     let mut frame = session.ctx.sql(sql).await?;
-    let mut options = output.options;
+    let (mut options, mut text) = (output.options, None);
     if output.format == OutputFormat::Native {
         let native = Native::of(&frame)?;
         if let Some(promised) = Some(output.promised).filter(|p| !p.is_empty() && !p.contains(&native.format().0)) {
@@ -69,9 +71,13 @@ pub(crate) async fn print(session: &Session, sql: &str, output: Output) -> Resul
             )));
         }
         frame = native.project(frame)?;
+        text = Some(native.clone());
         options = options.native(native);
     }
-    let execution = Execution::new(frame).await?;
+    let mut execution = Execution::new(frame).await?.threads(session.threads).await?;
+    if let Some(native) = text {
+        execution = execution.as_text(&native)?;
+    }
     let line = (!output.on_screen).then(|| Line::start(execution.progress(), &session.writer));
     let rows = execution.start();
     let write = async move { write_stream(rows, output.format, output.target, &options).await };

@@ -50,6 +50,8 @@ struct Runtimes {
     writer: Runtime,
     /// The main thread: waits for the end or a signal.
     supervisor: Runtime,
+    /// Of the engine.
+    threads: usize,
 }
 
 impl Runtimes {
@@ -59,6 +61,7 @@ impl Runtimes {
             engine: Builder::new_multi_thread().worker_threads(workers).enable_all().build()?,
             writer: Builder::new_multi_thread().worker_threads(1).enable_all().build()?,
             supervisor: Builder::new_current_thread().enable_all().build()?,
+            threads: workers,
         })
     }
 }
@@ -79,7 +82,7 @@ pub fn run(args: Args) -> Status {
             return Status::Failed;
         }
     };
-    let session = Session { ctx: ctx.clone(), writer: runtimes.writer.handle().clone() };
+    let session = Session { ctx: ctx.clone(), writer: runtimes.writer.handle().clone(), threads: runtimes.threads };
     let parting = args.command.parting();
     let work = runtimes.engine.spawn(async move { execute(&session, args.command).await });
     let status = runtimes.supervisor.block_on(supervise(work));

@@ -158,7 +158,7 @@ const BASES: [[u8; 2]; 256] = {
 };
 
 /// Appends `length` bases.
-fn write_bases(packed: &[u8], length: usize, out: &mut Vec<u8>) {
+pub(super) fn write_bases(packed: &[u8], length: usize, out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + 2 * packed.len(), 0);
     for (letters, pair) in out[start..].chunks_exact_mut(2).zip(packed) {
@@ -171,7 +171,7 @@ fn write_bases(packed: &[u8], length: usize, out: &mut Vec<u8>) {
 const MAX_PHRED: u8 = b'~' - b'!';
 
 /// Appends Phred scores as Phred+33 text.
-fn write_qualities(scores: &[u8], out: &mut Vec<u8>) -> Result<()> {
+pub(super) fn write_qualities(scores: &[u8], out: &mut Vec<u8>) -> Result<()> {
     // Without a way out of the loop, which so compares many scores at once.
     if scores.iter().fold(0, |most: u8, q| most.max(*q)) > MAX_PHRED {
         let q = scores.iter().find(|q| **q > MAX_PHRED).copied().unwrap_or_default();

@@ -13,7 +13,8 @@ use crate::genome::Contigs;
 use crate::index::BinningIndex;
 use crate::io::ObjectIo;
 use crate::scan::{
-    Condition, Cut, Partition, Pushdown, RecordStarts, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, Test,
+    Condition, Cut, Partition, Pushdown, RecordStarts, ScanPlan, ScanRequest, SpanColumns, SpanFilter, Statistics,
+    StreamFile, Test,
 };
 
 /// Where a record lies, as columns.
@@ -118,11 +119,24 @@ impl AlignmentFile {
     pub(crate) fn rows(&self, request: &ScanRequest) -> Result<AlignmentRows> {
         let columns: Vec<_> = request.projection.iter().filter_map(|i| self.columns.get(*i).copied()).collect();
         let schema = Arc::new(self.schema.project(&request.projection)?);
-        let span = self.file.span_filter(request, Some(&self.contigs));
+        let (span, test) = self.conditions(request)?;
+        AlignmentRows::new(schema, &columns, Arc::clone(&self.contigs), span, test)
+    }
+
+    /// What makes lines of the same records.
+    ///
+    /// # Errors
+    /// When `request` has a condition that cannot be tested.
+    pub(crate) fn lines(&self, request: &ScanRequest) -> Result<AlignmentRows> {
+        let (span, test) = self.conditions(request)?;
+        Ok(AlignmentRows::lines(Arc::clone(&self.contigs), span, test))
+    }
+
+    fn conditions(&self, request: &ScanRequest) -> Result<(Option<SpanFilter>, Test)> {
         let test = Test::bind_all(&request.predicate.all, &field_of(&self.schema, &self.columns));
         let test =
             test.ok_or_else(|| Error::invalid(format!("the scan of alignments cannot apply {}", request.predicate)))?;
-        AlignmentRows::new(schema, &columns, Arc::clone(&self.contigs), span, test)
+        Ok((self.file.span_filter(request, Some(&self.contigs)), test))
     }
 
     /// Whether `partition` begins with the first record.

@@ -9,6 +9,7 @@
 //! | `rows` | records to the rows of a request |
 //! | `columns`, `tag_columns` | the columns under construction |
 //! | `encode` | rows to SAM text |
+//! | `lines` | records to SAM text, without rows in between |
 //! | `file` | a file of them and its index |
 
 pub mod cigar;
@@ -16,6 +17,7 @@ mod columns;
 pub mod encode;
 pub mod fields;
 pub(crate) mod file;
+mod lines;
 pub mod record;
 pub mod rows;
 pub mod schema;

@@ -7,12 +7,13 @@ use arrow::datatypes::SchemaRef;
 
 use super::columns::{Broken, FixedColumn, names_of};
 use super::fields::RawFields;
+use super::lines::Lines;
 use super::record::{Layout, Record};
 use super::schema::Column;
 use super::tag_columns::{AllTags, TagColumn, TagFinder};
 use crate::error::Result;
 use crate::genome::Contigs;
-use crate::scan::{BrokenRow, SpanFilter, Test, Warnings};
+use crate::scan::{BrokenRow, SpanFilter, Test, Warnings, text_schema};
 
 /// Builds the projected columns of the records that pass.
 pub struct AlignmentRows {
@@ -31,6 +32,7 @@ enum Builder {
     Fixed(FixedColumn),
     Tag(TagColumn),
     Tags(Box<AllTags>),
+    Lines(Box<Lines>),
 }
 
 impl AlignmentRows {
@@ -56,6 +58,13 @@ impl AlignmentRows {
         let named = columns.iter().any(|c| matches!(c, Builder::Fixed(c) if c.is_contig()));
         let names = if named { Some(names_of(&contigs)?) } else { None };
         Ok(Self { schema, contigs, names, columns, tags, span, test, bytes: 0 })
+    }
+
+    /// Builds no columns but the lines of SAM text, in batches of [`text_schema`].
+    pub fn lines(contigs: Arc<Contigs>, span: Option<SpanFilter>, test: Test) -> Self {
+        let columns = vec![Builder::Lines(Box::new(Lines::new(Arc::clone(&contigs))))];
+        let (tags, names) = (TagFinder::default(), None);
+        Self { schema: text_schema(), contigs, names, columns, tags, span, test, bytes: 0 }
     }
 
     /// Looks at `bytes`, a BAM record without its `block_size`; `None` when a condition excludes it.
@@ -125,6 +134,7 @@ impl AlignmentRows {
                 Builder::Fixed(column) => column.append(&records),
                 Builder::Tag(column) => column.append(&self.tags, &records),
                 Builder::Tags(column) => column.append(&records, self.tags.is_empty().then_some(&mut *warnings)),
+                Builder::Lines(lines) => lines.append(&records, warnings),
             });
         }
         match first {
@@ -160,6 +170,7 @@ impl AlignmentRows {
                 Builder::Fixed(column) => column.finish(self.names.as_ref())?,
                 Builder::Tag(column) => column.finish()?,
                 Builder::Tags(column) => column.finish()?,
+                Builder::Lines(lines) => lines.finish()?,
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));

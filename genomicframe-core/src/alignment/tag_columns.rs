@@ -81,14 +81,14 @@ impl TagFinder {
 
 /// The keys of the record before, in their order, which most records share: what each of them is, is known then.
 #[derive(Default)]
-struct TagOrder {
+pub(super) struct TagOrder {
     last: Vec<([u8; 2], Option<usize>)>,
     keys: KeySet,
 }
 
 impl TagOrder {
     /// Calls `each` with every tag of `record` that is no repetition and no long CIGAR, and with the slot of its key.
-    fn walk<'a>(
+    pub(super) fn walk<'a>(
         &mut self,
         record: &Record<'a>,
         slot_of: impl Fn([u8; 2]) -> Option<usize>,

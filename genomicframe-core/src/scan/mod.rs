@@ -30,8 +30,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::buffer::Buffer;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -172,6 +173,37 @@ pub trait Dataset: fmt::Debug + Send + Sync {
 
     /// Makes what turns a partition's bytes into batches.
     fn decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>>;
+
+    /// Whether there is a [`Dataset::text_decoder`].
+    fn makes_text(&self) -> bool {
+        false
+    }
+
+    /// Makes what turns a partition's bytes into the rows' own text without columns in between: the rows of
+    /// [`Dataset::decoder`], each as [`Format::encode`] would write it, in batches of [`text_schema`]. The request's
+    /// projection means nothing.
+    ///
+    /// # Errors
+    /// When the dataset has no such way.
+    fn text_decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {
+        let _ = (request, partition);
+        Err(Error::unsupported(format!("{} rows are made into text from their columns", self.format())))
+    }
+}
+
+/// The schema of batches that hold rows as text: one column of bytes, the lines of a row with their ends.
+pub fn text_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new(TEXT, DataType::Binary, false)]))
+}
+
+const TEXT: &str = "text";
+
+/// The text of all rows of a batch of [`text_schema`], without a copy; `None` for any other batch.
+pub fn text_of(batch: &RecordBatch) -> Option<Buffer> {
+    let [column] = batch.columns() else { return None };
+    let text = column.as_binary_opt::<i32>().filter(|_| batch.schema_ref().field(0).name() == TEXT)?;
+    let (first, last) = (text.value_offsets().first()?, text.value_offsets().last()?);
+    Some(text.values().slice_with_length(*first as usize, (last - first) as usize))
 }
 
 /// Turns bytes into batches, never waiting.

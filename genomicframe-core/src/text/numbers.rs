@@ -59,8 +59,33 @@ pub(crate) fn double(bytes: &[u8], field: &str) -> Result<f64> {
 
 /// Appends a decimal integer.
 pub fn write_int(n: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+    // Most are small, and appending a number of bytes that the compiler knows is much cheaper than any number of them.
+    let pair = |n: i64| DIGITS[n as usize];
+    match n {
+        0..10 => out.push(b'0' + n as u8),
+        10..100 => out.extend_from_slice(&pair(n)),
+        100..1000 => {
+            let [tens, ones] = pair(n % 100);
+            out.extend_from_slice(&[b'0' + (n / 100) as u8, tens, ones]);
+        }
+        1000..10_000 => {
+            let ([a, b], [c, d]) = (pair(n / 100), pair(n % 100));
+            out.extend_from_slice(&[a, b, c, d]);
+        }
+        _ => out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
+    }
 }
+
+/// The two digits of each number below 100.
+const DIGITS: [[u8; 2]; 100] = {
+    let mut table = [[0; 2]; 100];
+    let mut n = 0;
+    while n < 100 {
+        table[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+        n += 1;
+    }
+    table
+};
 
 /// Appends a float as C's `%g` does, which SAM text is written with: six significant digits, no trailing zeros.
 pub(crate) fn write_g(x: f32, out: &mut Vec<u8>) {
@@ -123,9 +148,16 @@ mod tests {
             assert!(int(text.as_bytes(), "x").is_err(), "{text}");
         }
         assert!(int32(b"2147483648", "x").is_err());
-        let mut out = Vec::new();
-        write_int(i64::MIN, &mut out);
-        assert_eq!(out, b"-9223372036854775808");
+    }
+
+    #[test]
+    fn integers_of_any_length_are_written() {
+        let short = -20_000..20_000;
+        for n in short.chain([i64::MIN, i64::MAX, 99_999, 100_000, 248_956_422]) {
+            let mut out = Vec::new();
+            write_int(n, &mut out);
+            assert_eq!(out, n.to_string().as_bytes());
+        }
     }
 
     #[test]

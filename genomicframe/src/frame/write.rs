@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::GenomicFrame;
 use crate::error::Result;
-use crate::output::{Native, OutputFormat, Target, WriteOptions, write_stream};
+use crate::output::{Execution, Native, OutputFormat, Target, WriteOptions};
 use crate::runtime;
 
 impl GenomicFrame {
@@ -13,7 +13,7 @@ impl GenomicFrame {
     /// # Errors
     /// What is wrong with a verb, a file, or the place to write to.
     pub fn write_parquet(&self, path: impl AsRef<Path>) -> Result<u64> {
-        self.write(OutputFormat::Parquet, path.as_ref(), WriteOptions::new())
+        self.write(OutputFormat::Parquet, path.as_ref())
     }
 
     /// Writes an Arrow IPC file and returns the number of rows.
@@ -21,7 +21,7 @@ impl GenomicFrame {
     /// # Errors
     /// What is wrong with a verb, a file, or the place to write to.
     pub fn write_arrow(&self, path: impl AsRef<Path>) -> Result<u64> {
-        self.write(OutputFormat::Arrow, path.as_ref(), WriteOptions::new())
+        self.write(OutputFormat::Arrow, path.as_ref())
     }
 
     /// Writes CSV with a header line and returns the number of rows. Null is `.`, the elements of lists are joined by commas.
@@ -29,7 +29,7 @@ impl GenomicFrame {
     /// # Errors
     /// What is wrong with a verb, a file, or the place to write to.
     pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<u64> {
-        self.write(OutputFormat::Csv, path.as_ref(), WriteOptions::new())
+        self.write(OutputFormat::Csv, path.as_ref())
     }
 
     /// Writes the text of the rows' own format (SAM, VCF, GFF, FASTQ, BED) with its header, and returns the number of rows.
@@ -37,16 +37,19 @@ impl GenomicFrame {
     /// # Errors
     /// When the frame has not the columns of one genomic file; what is wrong with a verb, a file, or the place to write to.
     pub fn write_native(&self, path: impl AsRef<Path>) -> Result<u64> {
-        let native = Native::of(&self.dataframe()?)?;
-        self.write(OutputFormat::Native, path.as_ref(), WriteOptions::new().native(native))
-    }
-
-    fn write(&self, format: OutputFormat, path: &Path, options: WriteOptions) -> Result<u64> {
-        let (query, target) = (self.dataframe()?, Target::File(path.to_owned()));
+        let query = self.dataframe()?;
+        let native = Native::of(&query)?;
+        let (query, target) = (native.project(query)?, Target::File(path.as_ref().to_owned()));
         let written = runtime::wait(async move {
-            let stream = query.execute_stream().await?;
-            write_stream(stream, format, target, &options).await
+            let execution = Execution::new(query).await?.as_text(&native)?;
+            execution.write(OutputFormat::Native, target, &WriteOptions::new().native(native)).await
         })?;
         Ok(written.rows)
+    }
+
+    fn write(&self, format: OutputFormat, path: &Path) -> Result<u64> {
+        let (query, target) = (self.dataframe()?, Target::File(path.to_owned()));
+        let write = async move { Execution::new(query).await?.write(format, target, &WriteOptions::new()).await };
+        Ok(runtime::wait(write)?.rows)
     }
 }

@@ -1,11 +1,12 @@
 //! Rows as lines of cells: tsv and csv.
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::datatypes::SchemaRef;
-use memchr::{memchr, memchr3};
+use memchr::memchr2;
 
 use super::text::Cells;
-use super::writer::{BatchWriter, Out};
+use super::writer::{Out, Text};
 use crate::error::Result;
 
 /// How cells are told apart.
@@ -17,44 +18,57 @@ pub(super) enum Style {
     Csv,
 }
 
-/// Writes tsv or csv.
-pub(super) struct Delimited {
-    style: Style,
-    out: Out,
-    buffer: Vec<u8>,
+/// A writer of tsv or csv.
+pub(super) fn writer(style: Style, schema: &SchemaRef, header: bool, out: Out) -> Result<Text> {
+    let mut names = Vec::new();
+    if header && !schema.fields().is_empty() {
+        for (i, field) in schema.fields().iter().enumerate() {
+            separate(style, i, &mut names);
+            let start = names.len();
+            names.extend_from_slice(field.name().as_bytes());
+            protect(style, start, &mut names);
+        }
+        names.push(b'\n');
+    }
+    Text::new(out, &names, move |batch| encode(style, batch))
 }
 
-impl Delimited {
-    pub(super) fn new(style: Style, schema: &SchemaRef, header: bool, out: Out) -> Result<Self> {
-        let mut writer = Self { style, out, buffer: Vec::new() };
-        if header && !schema.fields().is_empty() {
-            for (i, field) in schema.fields().iter().enumerate() {
-                writer.cell(i, |buffer| buffer.extend_from_slice(field.name().as_bytes()));
+fn encode(style: Style, batch: &RecordBatch) -> Result<Buffer> {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(f, c)| Cells::new(f, c));
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let mut text = Vec::new();
+    for row in 0..batch.num_rows() {
+        for (i, column) in columns.iter().enumerate() {
+            separate(style, i, &mut text);
+            let start = text.len();
+            column.write(row, &mut text);
+            if !column.is_number() {
+                protect(style, start, &mut text);
             }
-            writer.buffer.push(b'\n');
-            writer.out.put(&writer.buffer)?;
         }
-        Ok(writer)
+        text.push(b'\n');
     }
+    Ok(text.into())
+}
 
-    fn cell(&mut self, column: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        if column > 0 {
-            self.buffer.push(if self.style == Style::Tsv { b'\t' } else { b',' });
-        }
-        let start = self.buffer.len();
-        write(&mut self.buffer);
-        protect(self.style, start, &mut self.buffer);
+fn separate(style: Style, column: usize, buffer: &mut Vec<u8>) {
+    if column > 0 {
+        buffer.push(if style == Style::Tsv { b'\t' } else { b',' });
     }
+}
+
+fn is_plain(style: Style, cell: &[u8]) -> bool {
+    let others = if style == Style::Tsv { memchr2(b'\t', b'\\', cell) } else { memchr2(b',', b'"', cell) };
+    others.is_none() && memchr2(b'\n', b'\r', cell).is_none()
 }
 
 /// Rewrites the cell that begins at `start` if it holds a byte with a meaning; few do.
 fn protect(style: Style, start: usize, buffer: &mut Vec<u8>) {
-    let cell = &buffer[start..];
-    let plain = match style {
-        Style::Tsv => memchr3(b'\t', b'\n', b'\\', cell).is_none() && memchr(b'\r', cell).is_none(),
-        Style::Csv => memchr3(b',', b'\n', b'"', cell).is_none() && memchr(b'\r', cell).is_none(),
-    };
-    if plain {
+    let others = if style == Style::Tsv { [b'\\', b'\\'] } else { [b',', b'"'] };
+    // Without a way out of the loop, which so compares many bytes at once: tabs and ends of lines are among the control bytes.
+    let suspect = |found: bool, b: &u8| found | (*b < b' ') | (*b == others[0]) | (*b == others[1]);
+    if !buffer[start..].iter().fold(false, suspect) || is_plain(style, &buffer[start..]) {
         return;
     }
     let cell = buffer.split_off(start);
@@ -76,26 +90,6 @@ fn protect(style: Style, start: usize, buffer: &mut Vec<u8>) {
     }
 }
 
-impl BatchWriter for Delimited {
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let schema = batch.schema();
-        let columns = schema.fields().iter().zip(batch.columns()).map(|(f, c)| Cells::new(f, c));
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        self.buffer.clear();
-        for row in 0..batch.num_rows() {
-            for (i, column) in columns.iter().enumerate() {
-                self.cell(i, |buffer| column.write(row, buffer));
-            }
-            self.buffer.push(b'\n');
-        }
-        self.out.put(&self.buffer)
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        self.out.end()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,7 +99,7 @@ mod tests {
     #[test]
     fn tsv_escapes_what_would_break_a_line() {
         let batch = every_kind();
-        let text = written(|out| Ok(Box::new(Delimited::new(Style::Tsv, &batch.schema(), true, out)?)), &batch);
+        let text = written(|out| writer(Style::Tsv, &batch.schema(), true, out).unwrap(), &batch);
         assert_eq!(
             text,
             "text\tint\tsmall\tfloat\tflag\tlist\ttags\n\
@@ -117,7 +111,7 @@ mod tests {
     #[test]
     fn csv_quotes_as_rfc_4180_says() {
         let batch = every_kind();
-        let text = written(|out| Ok(Box::new(Delimited::new(Style::Csv, &batch.schema(), false, out)?)), &batch);
+        let text = written(|out| writer(Style::Csv, &batch.schema(), false, out).unwrap(), &batch);
         assert_eq!(
             text,
             "\"a,\"\"b\"\"\tc\",-9223372036854775808,255,0.1,true,\"0.25,.,3\",NM:i:5;MD:Z:10A\n.,.,.,.,.,.,.\n"

@@ -5,28 +5,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::common::Result as QueryResult;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::RecordBatchReceiverStream;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream, execute_stream_partitioned};
+use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream, execute_stream_partitioned};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use tokio::runtime::Handle;
 
-use super::{OutputFormat, Target, WriteOptions, Written, write_stream};
+use super::{Native, OutputFormat, Target, WriteOptions, Written, write_stream};
 use crate::error::Result;
+use crate::scan::in_pieces;
 
 /// A planned query.
+///
+/// Where its rows come one by one from one genomic scan (filters and projections may lie between), they come out in the
+/// order of the files, however many threads make them; so they do wherever the query itself has an order.
 #[derive(Debug)]
 pub struct Execution {
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
     rows: Arc<AtomicU64>,
+    threads: usize,
+    /// Whether the plan's partitions, one after the other, are the rows in their order.
+    ordered: bool,
 }
 
 /// Batches that may wait to be written while the next ones are made.
 const AHEAD: usize = 2;
+/// Batches that a piece of the file may have ready before it is its turn.
+const AHEAD_OF_TURN: usize = 4;
 
 impl Execution {
     /// Plans `frame`. Headers and indexes are read, data is not.
@@ -35,7 +46,36 @@ impl Execution {
     /// When the query cannot be planned.
     pub async fn new(frame: DataFrame) -> Result<Self> {
         let context = Arc::new(frame.task_ctx());
-        Ok(Self { plan: frame.create_physical_plan().await?, context, rows: Arc::default() })
+        let threads = context.session_config().target_partitions();
+        let plan = frame.create_physical_plan().await?;
+        Self { plan, context, rows: Arc::default(), threads: 1, ordered: false }.threads(threads).await
+    }
+
+    /// Uses this many threads where rows can be made in pieces, whatever number the query was planned for. A query that was
+    /// planned for one thread keeps the files' order also where its parts run on several.
+    ///
+    /// # Errors
+    /// When an index that is needed for this cannot be read.
+    pub async fn threads(mut self, threads: usize) -> Result<Self> {
+        self.threads = threads.max(1);
+        if self.threads > 1
+            && !self.ordered
+            && let Some(plan) = in_pieces(&self.plan).await?
+        {
+            (self.plan, self.ordered) = (plan, true);
+        }
+        Ok(self)
+    }
+
+    /// For rows that are written as [`OutputFormat::Native`]: lets the scan hand out text where nothing needs the columns.
+    ///
+    /// # Errors
+    /// When the scan cannot be planned so.
+    pub fn as_text(mut self, native: &Native) -> Result<Self> {
+        if let Some(plan) = native.shorten(&self.plan)? {
+            self.plan = plan;
+        }
+        Ok(self)
     }
 
     /// What to look at while it runs.
@@ -43,18 +83,19 @@ impl Execution {
         Progress { plan: Arc::clone(&self.plan), rows: Arc::clone(&self.rows) }
     }
 
-    /// Starts it, in a task of its own on the current runtime, which ends when the stream is dropped.
+    /// Starts it, in tasks of their own on the current runtime, which end when the rows are dropped.
     ///
-    /// The stream may be read on another runtime: there, whoever reads it is not kept waiting by an operator that computes
+    /// The rows may be read on another runtime: there, whoever reads them is not kept waiting by an operator that computes
     /// for long without a pause.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn start(self) -> SendableRecordBatchStream {
+    pub fn start(self) -> Rows {
+        let threads = self.threads;
         let mut builder = RecordBatchReceiverStream::builder(self.plan.schema(), AHEAD);
-        let (sender, rows) = (builder.tx(), self.rows);
+        let (sender, rows) = (builder.tx(), Arc::clone(&self.rows));
         builder.spawn(async move {
-            let mut batches = execute_stream(self.plan, self.context)?;
+            let mut batches = self.batches()?;
             while let Some(batch) = batches.next().await {
                 if let Ok(batch) = &batch {
                     rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
@@ -66,7 +107,19 @@ impl Execution {
             }
             Ok(())
         });
-        builder.build()
+        Rows { batches: builder.build(), workers: Handle::current(), threads }
+    }
+
+    fn batches(self) -> QueryResult<SendableRecordBatchStream> {
+        let Self { plan, context, threads, ordered, .. } = self;
+        if !ordered {
+            return execute_stream(plan, context);
+        }
+        let (pieces, schema) = (plan.output_partitioning().partition_count(), plan.schema());
+        let start = move |piece| std::future::ready(in_task(Arc::clone(&plan), piece, Arc::clone(&context)));
+        // The one whose turn it is, and those after it that keep the other threads busy.
+        let batches = futures::stream::iter(0..pieces).map(start).buffered(threads).flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 
     /// A stream for each partition of the plan, to be read at the same time. Nothing is read before they are.
@@ -88,6 +141,46 @@ impl Execution {
     /// When a file is broken, the query fails, or the output cannot be written.
     pub async fn write(self, format: OutputFormat, target: Target, options: &WriteOptions) -> Result<Written> {
         write_stream(self.start(), format, target, options).await
+    }
+}
+
+/// One partition, made ahead of whoever takes its batches.
+fn in_task(plan: Arc<dyn ExecutionPlan>, partition: usize, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+    let mut builder = RecordBatchReceiverStream::builder(plan.schema(), AHEAD_OF_TURN);
+    let sender = builder.tx();
+    builder.spawn(async move {
+        let mut batches = plan.execute(partition, context)?;
+        while let Some(batch) = batches.next().await {
+            let failed = batch.is_err();
+            if sender.send(batch).await.is_err() || failed {
+                break;
+            }
+        }
+        Ok(())
+    });
+    builder.build()
+}
+
+/// The rows of a running query, in batches, and the threads that it runs on.
+pub struct Rows {
+    pub(super) batches: SendableRecordBatchStream,
+    pub(super) workers: Handle,
+    pub(super) threads: usize,
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows").field("schema", &self.batches.schema()).field("threads", &self.threads).finish()
+    }
+}
+
+impl From<SendableRecordBatchStream> for Rows {
+    /// # Panics
+    /// Outside of a tokio runtime.
+    fn from(batches: SendableRecordBatchStream) -> Self {
+        let workers = Handle::current();
+        let threads = workers.metrics().num_workers();
+        Self { batches, workers, threads }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Rows to bytes: text, json, Arrow, Parquet, and the text of the format they came from.
 //!
 //! ```text
-//! DataFrame ─► Execution ─ write ─► write_stream ─ BatchWriter (a file per format) ─► Target
-//!                  └ progress           batch by batch                     stdout, or a file that appears when it is whole
+//! DataFrame ─► Execution ─ start ─► Rows ─ write_stream ─► Encoder ─ pieces ─► BatchWriter ─► Target
+//!                  └ progress        in order              a task per group     one by one     stdout, or a file that
+//!                                                          of batches                          appears when it is whole
 //! ```
 //!
 //! | file | what it holds |
@@ -11,14 +12,17 @@
 //! | `target` | standard output, files |
 //! | `writer` | what all writers have in common |
 //! | `text` | single values as text |
-//! | `delimited`, `table`, `columnar`, `native` | the formats |
+//! | `arrays` | the size of arrays, and arrays without what they hold in vain |
+//! | `delimited`, `table`, `columnar`, `parquet`, `native` | the formats |
 //! | `plan`, `describe` | plans and schemas, to be shown |
 
+mod arrays;
 mod columnar;
 mod delimited;
 mod describe;
 mod execution;
 mod native;
+mod parquet;
 mod plan;
 mod table;
 mod target;
@@ -27,20 +31,23 @@ mod writer;
 
 use std::io::ErrorKind;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 
 use crate::error::{Error, Result};
+use crate::runtime;
 pub use describe::describe;
-pub use execution::{Execution, Progress};
+pub use execution::{Execution, Progress, Rows};
 pub use native::Native;
 pub use plan::Explained;
 use target::Finish;
 pub use target::Target;
-use writer::{BatchWriter, Failure, Out};
+use writer::{BatchWriter, Failure, Group, Out};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -133,40 +140,98 @@ pub struct Written {
     pub cut_short: bool,
 }
 
-/// Writes all rows of `stream`.
+/// Writes all rows, in their order. Tasks on the runtime of the rows turn them into bytes, several at a time.
 ///
 /// A file of the target's name is replaced only at the end, when everything was written: an error, or dropping the future,
 /// leaves it as it was.
 ///
 /// # Errors
-/// When the stream fails or the target cannot be written.
+/// When the rows fail or the target cannot be written.
+///
+/// # Panics
+/// When the rows are a plain stream, outside of a tokio runtime.
 pub async fn write_stream(
-    mut stream: SendableRecordBatchStream,
+    rows: impl Into<Rows>,
     format: OutputFormat,
     target: Target,
     options: &WriteOptions,
 ) -> Result<Written> {
+    use delimited::Style;
+    let rows = rows.into();
     let (name, is_file) = (target.name(), target.is_file());
     let (out, finish) = target.open()?;
     let out = Out::new(out);
     let failure = out.failure();
-    let mut rows = 0;
-    let written = async {
-        let mut writer = writer(format, &stream.schema(), is_file, options, out)?;
-        while let Some(batch) = stream.next().await {
-            let batch = batch?;
-            rows += batch.num_rows() as u64;
-            writer.write(&batch)?;
-            if writer.is_full() {
-                break;
-            }
-            // A query that always has a batch ready would otherwise never notice that it is cancelled.
-            tokio::task::yield_now().await;
+    let (schema, header) = (rows.batches.schema(), options.header);
+    let mut count = 0;
+    let written = match format {
+        OutputFormat::Table => {
+            write(Ok(table::Table::new(&schema, header, options.width, out)), rows, &mut count).await
         }
-        writer.finish()
+        OutputFormat::Csv => write(delimited::writer(Style::Csv, &schema, header, out), rows, &mut count).await,
+        OutputFormat::Tsv => write(delimited::writer(Style::Tsv, &schema, header, out), rows, &mut count).await,
+        OutputFormat::Json => write(columnar::json(out), rows, &mut count).await,
+        OutputFormat::Arrow if is_file => write(columnar::IpcFile::new(&schema, out), rows, &mut count).await,
+        OutputFormat::Arrow => write(columnar::IpcStream::new(&schema, out), rows, &mut count).await,
+        OutputFormat::Parquet => write(parquet::Parquet::new(&schema, out), rows, &mut count).await,
+        OutputFormat::Native => match &options.native {
+            Some(native) => write(native::writer(native.clone(), header, out), rows, &mut count).await,
+            None => Err(Error::invalid("the rows' own format is not known, so they cannot be written in it")),
+        },
     };
-    let written: Result<()> = written.await;
-    conclude(written, &failure, &name, finish, rows)
+    conclude(written, &failure, &name, finish, count)
+}
+
+/// Encodes on the rows' own runtime and writes here, as the rows come.
+async fn write<W: BatchWriter>(writer: Result<W>, rows: Rows, count: &mut u64) -> Result<()> {
+    let mut writer = writer?;
+    let Rows { batches, workers, threads } = rows;
+    let encode = writer.encoder();
+    let start = |group: Result<Vec<RecordBatch>>| {
+        let (rows, encode) = (group.iter().flatten().map(|b| b.num_rows() as u64).sum::<u64>(), Arc::clone(&encode));
+        let _runtime = workers.enter();
+        let piece = group.map(|group| SpawnedTask::spawn(async move { encode(group) }));
+        async move {
+            match piece?.await {
+                Ok(piece) => Ok((rows, piece?)),
+                Err(_) => Err(runtime::lost()),
+            }
+        }
+    };
+    // One waits while each thread works on another; more would only fill memory.
+    let pieces = groups(batches, writer.group()).map(start).buffered(threads + 1);
+    let mut pieces = std::pin::pin!(pieces);
+    while let Some(piece) = pieces.next().await {
+        let (rows, piece): (u64, W::Piece) = piece?;
+        *count += rows;
+        writer.write(piece)?;
+        if writer.is_full() {
+            break;
+        }
+        // A query that always has a batch ready would otherwise never notice that it is cancelled.
+        tokio::task::yield_now().await;
+    }
+    writer.finish()
+}
+
+/// Batches gathered into groups.
+fn groups(batches: SendableRecordBatchStream, size: Group) -> impl Stream<Item = Result<Vec<RecordBatch>>> {
+    futures::stream::unfold(Some(batches), move |batches| async move {
+        let mut batches = batches?;
+        let (mut group, mut rows, mut bytes) = (Vec::new(), 0, 0);
+        while let Some(batch) = batches.next().await {
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(e) => return Some((Err(e.into()), None)),
+            };
+            (rows, bytes) = (rows + batch.num_rows(), bytes + if size.bytes > 0 { arrays::size(&batch) } else { 0 });
+            group.push(batch);
+            if rows >= size.rows || bytes >= size.bytes {
+                return Some((Ok(group), Some(batches)));
+            }
+        }
+        (!group.is_empty()).then_some((Ok(group), None))
+    })
 }
 
 /// Writes rows that are at hand.
@@ -180,7 +245,8 @@ pub async fn write_batch(
     options: &WriteOptions,
 ) -> Result<Written> {
     let (schema, rows) = (batch.schema(), futures::stream::iter([Ok(batch)]));
-    write_stream(Box::pin(RecordBatchStreamAdapter::new(schema, rows)), format, target, options).await
+    let rows: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
+    write_stream(rows, format, target, options).await
 }
 
 /// Writes text that is at hand.
@@ -208,30 +274,6 @@ fn conclude(written: Result<()>, failure: &Failure, name: &str, finish: Finish, 
         (Err(_), Some(e)) => Err(genomicframe_core::Error::io("cannot be written").in_object(name).caused_by(e).into()),
         (Err(e), None) => Err(e),
     }
-}
-
-fn writer(
-    format: OutputFormat,
-    schema: &datafusion::arrow::datatypes::SchemaRef,
-    is_file: bool,
-    options: &WriteOptions,
-    out: Out,
-) -> Result<Box<dyn BatchWriter>> {
-    use delimited::{Delimited, Style};
-    let header = options.header;
-    Ok(match format {
-        OutputFormat::Table => Box::new(table::Table::new(schema, header, options.width, out)),
-        OutputFormat::Csv => Box::new(Delimited::new(Style::Csv, schema, header, out)?),
-        OutputFormat::Tsv => Box::new(Delimited::new(Style::Tsv, schema, header, out)?),
-        OutputFormat::Json => Box::new(columnar::Json::new(out)),
-        OutputFormat::Arrow if is_file => Box::new(columnar::IpcFile::new(schema, out)?),
-        OutputFormat::Arrow => Box::new(columnar::IpcStream::new(schema, out)?),
-        OutputFormat::Parquet => Box::new(columnar::Parquet::new(schema, out)?),
-        OutputFormat::Native => match &options.native {
-            Some(native) => Box::new(native::NativeText::new(native.clone(), header, out)?),
-            None => return Err(Error::invalid("the rows' own format is not known, so they cannot be written in it")),
-        },
-    })
 }
 
 #[cfg(test)]

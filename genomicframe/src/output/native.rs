@@ -3,17 +3,17 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
-use genomicframe_core::scan::{Dataset, Format, FormatId};
+use datafusion::physical_plan::ExecutionPlan;
+use genomicframe_core::scan::{Dataset, Format, FormatId, text_of};
 
-use super::writer::{BatchWriter, Out};
+use super::writer::{Out, Text};
 use crate::error::{Error, Result};
 use crate::formats;
-use crate::scan::GenomicTable;
+use crate::scan::{GenomicTable, as_native_text};
 
 /// The format of a query's rows, and the header that belongs before them.
 #[derive(Debug, Clone)]
@@ -69,6 +69,11 @@ impl Native {
         Ok(if needed.is_empty() || needed.len() == all.len() { frame } else { frame.select(needed)? })
     }
 
+    /// `plan` as a scan that hands out text, where it is nothing but a scan of all columns that the text needs.
+    pub(super) fn shorten(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        as_native_text(plan, &|column| self.format.encodes(column))
+    }
+
     /// The header of all files, which must be the same.
     fn header(&self) -> Result<&str> {
         let mut headers = self.datasets.iter().map(|d| d.header_text().unwrap_or_default());
@@ -82,34 +87,21 @@ impl Native {
     }
 }
 
-/// Writes native text.
-pub(super) struct NativeText {
-    native: Native,
-    out: Out,
-    buffer: Vec<u8>,
-}
-
-impl NativeText {
-    pub(super) fn new(native: Native, header: bool, mut out: Out) -> Result<Self> {
-        if header {
-            let text = native.header()?;
-            out.put(text.as_bytes())?;
-            if !text.is_empty() && !text.ends_with('\n') {
-                out.put(b"\n")?;
-            }
+/// A writer of native text.
+pub(super) fn writer(native: Native, header: bool, out: Out) -> Result<Text> {
+    let mut text = String::new();
+    if header {
+        text.push_str(native.header()?);
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
         }
-        Ok(Self { native, out, buffer: Vec::new() })
     }
-}
-
-impl BatchWriter for NativeText {
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.buffer.clear();
-        self.native.format.encode(batch, &mut self.buffer)?;
-        self.out.put(&self.buffer)
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        self.out.end()
-    }
+    Text::new(out, text.as_bytes(), move |batch| {
+        if let Some(made) = text_of(batch) {
+            return Ok(made);
+        }
+        let mut text = Vec::new();
+        native.format.encode(batch, &mut text)?;
+        Ok(text.into())
+    })
 }

@@ -1,10 +1,12 @@
 //! Rows as a table for people: clipped cells, and only the columns that fit.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 
 use super::text::Cells;
-use super::writer::{BatchWriter, Out};
+use super::writer::{BatchWriter, Encoder, Out};
 use crate::error::Result;
 
 /// Most rows of a table; it is laid out only when all of them are known.
@@ -120,7 +122,29 @@ fn shown(bytes: &[u8], clip: Option<usize>) -> String {
 }
 
 impl BatchWriter for Table {
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    type Piece = Vec<RecordBatch>;
+
+    fn encoder(&self) -> Encoder<Vec<RecordBatch>> {
+        Arc::new(Ok)
+    }
+
+    fn write(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
+        batches.iter().try_for_each(|batch| self.add(batch))
+    }
+
+    fn finish(mut self) -> Result<()> {
+        let text = self.draw();
+        self.out.put(text.as_bytes())?;
+        self.out.end()
+    }
+
+    fn is_full(&self) -> bool {
+        self.more
+    }
+}
+
+impl Table {
+    fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let rows = batch.num_rows().min(MAX_ROWS - self.rows);
         self.more |= rows < batch.num_rows();
         let schema = batch.schema();
@@ -138,16 +162,6 @@ impl BatchWriter for Table {
         self.rows += rows;
         Ok(())
     }
-
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        let text = self.draw();
-        self.out.put(text.as_bytes())?;
-        self.out.end()
-    }
-
-    fn is_full(&self) -> bool {
-        self.more
-    }
 }
 
 #[cfg(test)]
@@ -158,7 +172,7 @@ mod tests {
 
     fn table(width: Option<usize>, header: bool) -> String {
         let batch = every_kind();
-        written(|out| Ok(Box::new(Table::new(&batch.schema(), header, width, out))), &batch)
+        written(|out| Table::new(&batch.schema(), header, width, out), &batch)
     }
 
     #[test]
@@ -195,7 +209,7 @@ mod tests {
     fn rows_beyond_the_limit_are_told() {
         let batch = every_kind();
         let many = datafusion::arrow::compute::concat_batches(&batch.schema(), &vec![batch.clone(); 600]).unwrap();
-        let text = written(|out| Ok(Box::new(Table::new(&batch.schema(), true, None, out))), &many);
+        let text = written(|out| Table::new(&batch.schema(), true, None, out), &many);
         assert!(text.ends_with("… the first 1000 rows; all of them: --format tsv\n"));
         assert_eq!(text.lines().count(), 1005);
     }

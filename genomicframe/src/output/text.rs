@@ -23,6 +23,8 @@ use datafusion::arrow::datatypes::{
 };
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use genomicframe_core::alignment::write_int;
+
 use crate::error::Result;
 
 /// The column whose entries SAM writes as `KEY:TYPE:VALUE`.
@@ -141,7 +143,7 @@ impl<'a> Cells<'a> {
             Values::View(a) => out.extend_from_slice(a.value(row).as_bytes()),
             Values::Text(a) => out.extend_from_slice(a.value(row).as_bytes()),
             Values::LargeText(a) => out.extend_from_slice(a.value(row).as_bytes()),
-            Values::Int(value) => out.extend_from_slice(itoa::Buffer::new().format(value(row)).as_bytes()),
+            Values::Int(value) => write_int(value(row), out),
             Values::Unsigned(a) => display(a.value(row), out),
             Values::Single(a) => write_float(a.value(row), a.value(row).is_finite(), out),
             Values::Double(a) => write_float(a.value(row), a.value(row).is_finite(), out),

@@ -4,20 +4,83 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::buffer::Buffer;
 
 use crate::error::{Error, Result};
 
-/// Turns batches into bytes of one output format.
+/// Turns batches into bytes of one output format, in two halves: tasks make pieces, many at a time, and the writer puts them
+/// down one after the other.
 pub(super) trait BatchWriter: Send {
-    /// Writes the rows.
-    fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+    /// What a task makes.
+    type Piece: Send + 'static;
+
+    /// What makes pieces.
+    fn encoder(&self) -> Encoder<Self::Piece>;
+
+    /// How many batches make a piece.
+    fn group(&self) -> Group {
+        Group::ONE
+    }
+
+    /// Writes a piece, after those before it.
+    fn write(&mut self, piece: Self::Piece) -> Result<()>;
 
     /// Writes what follows the last row, and flushes.
-    fn finish(self: Box<Self>) -> Result<()>;
+    fn finish(self) -> Result<()>;
 
     /// Whether it takes no more rows, so that the query may stop.
     fn is_full(&self) -> bool {
         false
+    }
+}
+
+/// Makes a piece of a group of batches, of which there is at least one.
+pub(super) type Encoder<P> = Arc<dyn Fn(Vec<RecordBatch>) -> Result<P> + Send + Sync>;
+
+/// When a group of batches is large enough: at either bound.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Group {
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+}
+
+impl Group {
+    /// Every batch by itself.
+    pub(super) const ONE: Self = Self { rows: 0, bytes: 0 };
+}
+
+/// Formats whose batches become bytes that follow one another.
+pub(super) struct Text {
+    out: Out,
+    encode: Encoder<Vec<Buffer>>,
+}
+
+impl Text {
+    /// A writer of what `encode` makes of each batch, after `header`.
+    pub(super) fn new(
+        mut out: Out,
+        header: &[u8],
+        encode: impl Fn(&RecordBatch) -> Result<Buffer> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        out.put(header)?;
+        let encode = move |batches: Vec<RecordBatch>| batches.iter().map(&encode).collect();
+        Ok(Self { out, encode: Arc::new(encode) })
+    }
+}
+
+impl BatchWriter for Text {
+    type Piece = Vec<Buffer>;
+
+    fn encoder(&self) -> Encoder<Vec<Buffer>> {
+        Arc::clone(&self.encode)
+    }
+
+    fn write(&mut self, piece: Vec<Buffer>) -> Result<()> {
+        piece.iter().try_for_each(|text| self.out.put(text))
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.out.end()
     }
 }
 
@@ -101,15 +164,17 @@ pub(super) mod tests {
     }
 
     /// What a writer makes of a batch.
-    pub(in crate::output) fn written(
-        make: impl FnOnce(Out) -> Result<Box<dyn BatchWriter>>,
-        batch: &RecordBatch,
-    ) -> String {
+    pub(in crate::output) fn bytes<W: BatchWriter>(make: impl FnOnce(Out) -> W, batch: &RecordBatch) -> Vec<u8> {
         let shared = Shared::default();
-        let mut writer = make(Out::new(Box::new(shared.clone()))).unwrap();
-        writer.write(batch).unwrap();
+        let mut writer = make(Out::new(Box::new(shared.clone())));
+        let piece = writer.encoder()(vec![batch.clone()]).unwrap();
+        writer.write(piece).unwrap();
         writer.finish().unwrap();
-        let bytes = shared.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        shared.0.lock().unwrap().clone()
+    }
+
+    /// The same, as text.
+    pub(in crate::output) fn written<W: BatchWriter>(make: impl FnOnce(Out) -> W, batch: &RecordBatch) -> String {
+        String::from_utf8(bytes(make, batch)).unwrap()
     }
 }

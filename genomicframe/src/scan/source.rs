@@ -22,7 +22,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use genomicframe_core::io::ObjectMeta;
 use genomicframe_core::scan::{
-    Dataset, FormatId, Partition, Precision, ScanMetrics, ScanPlan, ScanRequest, Spawn, drive_ahead,
+    Dataset, FormatId, Partition, Precision, ScanMetrics, ScanPlan, ScanRequest, Spawn, drive_ahead, text_schema,
 };
 use object_store::ObjectStore;
 
@@ -60,6 +60,8 @@ pub(super) struct GenomicSource {
     plans: Vec<Arc<PlanSummary>>,
     /// Files left out by what their path or header says.
     pub(super) excluded: usize,
+    /// Whether rows are handed out as their own text.
+    text: bool,
 }
 
 /// What `EXPLAIN` tells of one file's plan.
@@ -81,7 +83,7 @@ impl GenomicSource {
     pub(super) fn new(format: FormatId, schema: TableSchema, access: Access, batch_size: usize) -> Self {
         let projection = SplitProjection::unprojected(&schema);
         let metrics = ExecutionPlanMetricsSet::new();
-        Self { format, schema, access, projection, batch_size, metrics, plans: Vec::new(), excluded: 0 }
+        Self { format, schema, access, projection, batch_size, metrics, plans: Vec::new(), excluded: 0, text: false }
     }
 
     /// Remembers a file's plan for `EXPLAIN`, and passes on what it warns of.
@@ -108,6 +110,17 @@ impl GenomicSource {
         }));
     }
 
+    /// The same scan of rows as text.
+    pub(super) fn of_text(&self) -> Self {
+        let schema = TableSchema::builder(text_schema()).build();
+        Self { projection: SplitProjection::unprojected(&schema), schema, text: true, ..self.clone() }
+    }
+
+    /// What it reads with.
+    pub(super) fn access(&self) -> &Access {
+        &self.access
+    }
+
     fn columns(&self) -> Vec<&str> {
         let schema = self.schema.file_schema();
         self.projection.file_indices.iter().filter_map(|i| schema.fields().get(*i)).map(|f| f.name().as_str()).collect()
@@ -129,6 +142,7 @@ impl FileSource for GenomicSource {
             access: self.access.clone(),
             columns: Arc::new(columns),
             batch_size: self.batch_size,
+            text: self.text,
             counters: Counters::new(&self.metrics, partition),
         });
         ProjectionOpener::try_new(self.projection.clone(), opener, self.schema.file_schema())
@@ -231,6 +245,7 @@ struct GenomicOpener {
     /// The files' columns that are read.
     columns: SchemaRef,
     batch_size: usize,
+    text: bool,
     counters: Counters,
 }
 
@@ -245,8 +260,12 @@ impl FileOpener for GenomicOpener {
         let schema = planned.dataset.schema();
         let projection = columns.fields().iter().filter_map(|f| schema.index_of(f.name()).ok()).collect();
         let request = ScanRequest { projection, batch_size: self.batch_size, ..(*planned.request).clone() };
+        let text = self.text;
         Ok(async move {
-            let decoder = planned.dataset.decoder(&request, &planned.partition).map_err(outer)?;
+            let (dataset, partition) = (&planned.dataset, &planned.partition);
+            let decoder =
+                if text { dataset.text_decoder(&request, partition) } else { dataset.decoder(&request, partition) };
+            let decoder = decoder.map_err(outer)?;
             let metrics = Arc::new(ScanMetrics::default());
             let spawner = planned.ahead.then(|| Arc::new(OnRuntime) as Arc<dyn Spawn>);
             let stream = drive_ahead(

@@ -10,6 +10,7 @@ use super::Bam;
 use super::decode::BamRows;
 use super::header::BamHeader;
 use super::starts::BamStarts;
+use crate::alignment::AlignmentRows;
 use crate::alignment::file::{AlignmentFile, FirstRecords, SPAN};
 use crate::alignment::record::{Record, SMALLEST};
 use crate::error::{Error, Result};
@@ -78,6 +79,15 @@ async fn sample_records(head: &mut Head<'_>, header: &BamHeader, options: &OpenO
     Ok(first)
 }
 
+impl BamDataset {
+    fn decode(&self, rows: AlignmentRows, request: &ScanRequest, partition: &Partition) -> Box<dyn Decoder> {
+        let rows = BamRows { rows, longest: self.longest };
+        let numbered = self.file.is_first(partition);
+        let decoder = RecordDecoder::new(rows, request, self.longest.saturating_add(4), numbered);
+        Box::new(decoder.after_header(self.header.len))
+    }
+}
+
 impl Dataset for BamDataset {
     fn format(&self) -> FormatId {
         Bam::ID
@@ -128,9 +138,14 @@ impl Dataset for BamDataset {
     }
 
     fn decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {
-        let rows = BamRows { rows: self.file.rows(request)?, longest: self.longest };
-        let numbered = self.file.is_first(partition);
-        let decoder = RecordDecoder::new(rows, request, self.longest.saturating_add(4), numbered);
-        Ok(Box::new(decoder.after_header(self.header.len)))
+        Ok(self.decode(self.file.rows(request)?, request, partition))
+    }
+
+    fn makes_text(&self) -> bool {
+        true
+    }
+
+    fn text_decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {
+        Ok(self.decode(self.file.lines(request)?, request, partition))
     }
 }

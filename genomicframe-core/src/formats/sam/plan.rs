@@ -10,6 +10,7 @@ use super::Sam;
 use super::decode::SamRows;
 use super::header::SamHeader;
 use super::parse::parse_line;
+use crate::alignment::AlignmentRows;
 use crate::alignment::Record;
 use crate::alignment::file::{AlignmentFile, FirstRecords, SPAN};
 use crate::error::Result;
@@ -82,6 +83,17 @@ async fn sample_records(head: &mut Head<'_>, header: &SamHeader, options: &OpenO
     first
 }
 
+impl SamDataset {
+    fn decode(&self, rows: AlignmentRows, request: &ScanRequest, partition: &Partition) -> Box<dyn Decoder> {
+        let numbered = self.file.is_first(partition);
+        // What lies between two segments is not counted.
+        let line = (numbered && partition.segments.len() == 1).then_some(self.header.lines);
+        let rows = SamRows::new(rows, Arc::clone(&self.header.contigs), line);
+        let decoder = RecordDecoder::new(rows, request, self.longest, numbered);
+        Box::new(decoder.after_header(self.header.len))
+    }
+}
+
 impl Dataset for SamDataset {
     fn format(&self) -> FormatId {
         Sam::ID
@@ -128,11 +140,14 @@ impl Dataset for SamDataset {
     }
 
     fn decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {
-        let numbered = self.file.is_first(partition);
-        // What lies between two segments is not counted.
-        let line = (numbered && partition.segments.len() == 1).then_some(self.header.lines);
-        let rows = SamRows::new(self.file.rows(request)?, Arc::clone(&self.header.contigs), line);
-        let decoder = RecordDecoder::new(rows, request, self.longest, numbered);
-        Ok(Box::new(decoder.after_header(self.header.len)))
+        Ok(self.decode(self.file.rows(request)?, request, partition))
+    }
+
+    fn makes_text(&self) -> bool {
+        true
+    }
+
+    fn text_decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {
+        Ok(self.decode(self.file.lines(request)?, request, partition))
     }
 }

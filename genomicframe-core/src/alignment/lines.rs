@@ -1,0 +1,135 @@
+//! Records straight to SAM text (SAMv1 §1.4): the lines that [`super::encode`] makes of columns, without the columns.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BinaryArray};
+use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+
+use super::columns::{Broken, write_bases, write_qualities};
+use super::fields::name_of;
+use super::record::Record;
+use super::tag_columns::TagOrder;
+use super::tags::Tag;
+use crate::error::{Error, Result};
+use crate::genome::Contigs;
+use crate::scan::Warnings;
+use crate::text::fields::utf8;
+use crate::text::numbers::write_int;
+
+/// The lines of a batch under construction.
+pub(super) struct Lines {
+    contigs: Arc<Contigs>,
+    text: Vec<u8>,
+    /// Where each line ends in the text, after a 0.
+    ends: Vec<i32>,
+    order: TagOrder,
+}
+
+impl Lines {
+    pub(super) fn new(contigs: Arc<Contigs>) -> Self {
+        Self { contigs, text: Vec::new(), ends: vec![0], order: TagOrder::default() }
+    }
+
+    pub(super) fn append(&mut self, records: &[Record<'_>], warnings: &mut Warnings) -> Result<(), Broken> {
+        for (index, record) in records.iter().enumerate() {
+            self.line(record, warnings).map_err(|e| (index, e))?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, record: &Record<'_>, warnings: &mut Warnings) -> Result<()> {
+        let Self { contigs, text: out, order, .. } = self;
+        let name = |id: Option<usize>| id.and_then(|id| contigs.name(id));
+        let start = out.len();
+        out.extend_from_slice(name_of(record).unwrap_or(b"*"));
+        check(out, start, "read_name")?;
+        number(record.flag().into(), out);
+        let contig = name(record.contig());
+        field(contig.unwrap_or("*"), out);
+        number(record.pos().unwrap_or(0), out);
+        number(record.mapq().into(), out);
+        out.push(b'\t');
+        let (cigar, _) = record.checked_cigar()?;
+        cigar.write(out)?;
+        if cigar.is_empty() {
+            out.push(b'*');
+        }
+        match name(record.mate_contig()) {
+            Some(mate) if record.mate_contig() == record.contig() || contig == Some(mate) => field("=", out),
+            mate => field(mate.unwrap_or("*"), out),
+        }
+        number(record.mate_pos().unwrap_or(0), out);
+        number(record.template_length().into(), out);
+        out.push(b'\t');
+        match record.sequence_length() {
+            0 => out.push(b'*'),
+            length => write_bases(record.packed_sequence(), length, out),
+        }
+        out.push(b'\t');
+        match record.qualities() {
+            Some(scores) => write_qualities(scores, out)?,
+            None => out.push(b'*'),
+        }
+        let start = out.len();
+        order.walk(
+            record,
+            |_| None,
+            Some(warnings),
+            |tag, _| {
+                write_tag(&tag, out);
+                Ok(())
+            },
+        )?;
+        check(out, start, "tag")?;
+        out.push(b'\n');
+        let end = i32::try_from(out.len()).map_err(|_| Error::limit("a batch of more than 2 GiB of text"))?;
+        self.ends.push(end);
+        Ok(())
+    }
+
+    pub(super) fn finish(&mut self) -> Result<ArrayRef> {
+        // The next batch will be about as long.
+        let room = self.text.len();
+        let text = std::mem::replace(&mut self.text, Vec::with_capacity(room));
+        let ends = std::mem::replace(&mut self.ends, vec![0]);
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
+        Ok(Arc::new(BinaryArray::try_new(offsets, text.into(), None)?))
+    }
+}
+
+/// Whether what was written from `start` on is text, which neither BAM nor a SAM file promises.
+fn check(out: &[u8], start: usize, field: &str) -> Result<()> {
+    let written = &out[start..];
+    if written.is_ascii() && memchr::memchr(0, written).is_none() {
+        return Ok(());
+    }
+    utf8(written, field).map(|_| ())
+}
+
+fn field(text: &str, out: &mut Vec<u8>) {
+    out.push(b'\t');
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn number(n: i64, out: &mut Vec<u8>) {
+    out.push(b'\t');
+    write_int(n, out);
+}
+
+fn write_tag(tag: &Tag<'_>, out: &mut Vec<u8>) {
+    let [first, second] = tag.key;
+    match (tag.kind, tag.int()) {
+        (_, Some(n)) => {
+            out.extend_from_slice(&[b'\t', first, second, b':', b'i', b':']);
+            write_int(n, out);
+        }
+        (kind @ (b'A' | b'Z' | b'H'), _) => {
+            out.extend_from_slice(&[b'\t', first, second, b':', kind, b':']);
+            out.extend_from_slice(tag.value);
+        }
+        _ => {
+            out.extend_from_slice(&[b'\t', first, second, b':']);
+            tag.write(out);
+        }
+    }
+}

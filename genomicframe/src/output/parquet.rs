@@ -1,0 +1,161 @@
+//! Parquet: a task encodes a row group, the writer puts it into the file.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::hash_utils::{RandomState, create_hashes};
+use datafusion::error::DataFusionError;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use datafusion::parquet::basic::{Compression, Encoding, Type, ZstdLevel};
+use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use datafusion::parquet::file::writer::SerializedFileWriter;
+use datafusion::parquet::schema::types::SchemaDescriptor;
+
+use super::writer::{BatchWriter, Encoder, Group, Out};
+use crate::error::{Error, Result};
+
+/// A row group is held in memory while it is encoded, several at a time, and is what a reader can skip.
+const ROW_GROUP: Group = Group { rows: 1 << 20, bytes: 32 << 20 };
+
+/// Writes Parquet, compressed with zstd.
+pub(super) struct Parquet {
+    file: SerializedFileWriter<Out>,
+    schema: SchemaRef,
+}
+
+impl Parquet {
+    pub(super) fn new(schema: &SchemaRef, out: Out) -> Result<Self> {
+        let writer = ArrowWriter::try_new(out, Arc::clone(schema), Some(properties().build())).map_err(parquet)?;
+        let (file, _) = writer.into_serialized_writer().map_err(parquet)?;
+        Ok(Self { file, schema: Arc::clone(schema) })
+    }
+}
+
+impl BatchWriter for Parquet {
+    type Piece = Vec<ArrowColumnChunk>;
+
+    fn encoder(&self) -> Encoder<Vec<ArrowColumnChunk>> {
+        let (schema, columns) = (Arc::clone(&self.schema), self.file.schema_descr().clone());
+        Arc::new(move |batches| encode(&schema, &columns, batches).map_err(parquet))
+    }
+
+    fn group(&self) -> Group {
+        ROW_GROUP
+    }
+
+    fn write(&mut self, columns: Vec<ArrowColumnChunk>) -> Result<()> {
+        let mut group = self.file.next_row_group().map_err(parquet)?;
+        for column in columns {
+            column.append_to_row_group(&mut group).map_err(parquet)?;
+        }
+        group.close().map(|_| ()).map_err(parquet)
+    }
+
+    fn finish(self) -> Result<()> {
+        let mut out = self.file.into_inner().map_err(parquet)?;
+        out.flush().map_err(|e| parquet(e.into()))
+    }
+}
+
+fn properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()))
+}
+
+fn encode(
+    schema: &SchemaRef,
+    columns: &SchemaDescriptor,
+    batches: Vec<RecordBatch>,
+) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+    let properties = batches.first().map_or_else(properties, |first| fitting(columns, first)).build();
+    // Only what makes column writers is wanted of it: nothing of a group is written before all of it is encoded.
+    let nowhere = SerializedFileWriter::new(io::sink(), columns.root_schema_ptr(), Arc::new(properties))?;
+    let mut writers = ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(schema)).create_column_writers(0)?;
+    for batch in batches {
+        let mut writers = writers.iter_mut();
+        for (field, column) in schema.fields().iter().zip(batch.columns()) {
+            for (leaf, writer) in compute_leaves(field, column)?.iter().zip(&mut writers) {
+                writer.write(leaf)?;
+            }
+        }
+    }
+    writers.into_iter().map(|writer| writer.close()).collect()
+}
+
+/// Encodings that fit the values: a dictionary costs a look-up per value and pays only where values repeat, and of text that
+/// does not repeat no page can be skipped by its least and greatest value.
+fn fitting(columns: &SchemaDescriptor, sample: &RecordBatch) -> WriterPropertiesBuilder {
+    let mut leaves = Vec::new();
+    sample.columns().iter().for_each(|column| add_leaves(column, &mut leaves));
+    let mut properties = properties();
+    for (column, leaf) in columns.columns().iter().zip(leaves) {
+        if repeats(&leaf) {
+            continue;
+        }
+        let path = column.path().clone();
+        properties = properties.set_column_dictionary_enabled(path.clone(), false);
+        properties = match column.physical_type() {
+            Type::INT32 | Type::INT64 => properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
+            Type::BYTE_ARRAY => properties.set_column_statistics_enabled(path, EnabledStatistics::None),
+            _ => properties,
+        };
+    }
+    properties
+}
+
+/// The arrays that become Parquet's columns, in the order of these.
+fn add_leaves(array: &ArrayRef, leaves: &mut Vec<ArrayRef>) {
+    match array.data_type() {
+        DataType::List(_) => add_leaves(array.as_list::<i32>().values(), leaves),
+        DataType::LargeList(_) => add_leaves(array.as_list::<i64>().values(), leaves),
+        DataType::FixedSizeList(..) => add_leaves(array.as_fixed_size_list().values(), leaves),
+        DataType::Map(..) => array.as_map().entries().columns().iter().for_each(|c| add_leaves(c, leaves)),
+        DataType::Struct(_) => array.as_struct().columns().iter().for_each(|c| add_leaves(c, leaves)),
+        _ => leaves.push(Arc::clone(array)),
+    }
+}
+
+/// Values looked at, and the bits that their hashes are told apart by.
+const SAMPLE: usize = 4096;
+const HASHES: usize = 1 << 16;
+
+/// Whether at most half of the first values are different ones.
+fn repeats(leaf: &ArrayRef) -> bool {
+    let sample = leaf.slice(0, leaf.len().min(SAMPLE));
+    let mut hashes = vec![0; sample.len()];
+    if create_hashes([&sample], &RandomState::default(), &mut hashes).is_err() {
+        return true;
+    }
+    let mut seen = vec![0u64; HASHES / 64];
+    let mut different = 0;
+    for hash in hashes {
+        let (word, bit) = (hash as usize % HASHES / 64, 1 << (hash % 64));
+        different += usize::from(seen[word] & bit == 0);
+        seen[word] |= bit;
+    }
+    2 * different <= sample.len()
+}
+
+fn parquet(e: ParquetError) -> Error {
+    DataFusionError::from(e).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+
+    use super::*;
+    use crate::output::text::tests::every_kind;
+    use crate::output::writer::tests::bytes;
+
+    #[test]
+    fn a_row_group_reads_back() {
+        let batch = every_kind();
+        let file = bytes(|out| Parquet::new(&batch.schema(), out).unwrap(), &batch);
+        let read = ParquetRecordBatchReader::try_new(bytes::Bytes::from(file), 1024).unwrap().next().unwrap().unwrap();
+        assert_eq!(read, batch);
+    }
+}
