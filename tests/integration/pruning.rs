@@ -143,3 +143,29 @@ async fn counting_a_whole_indexed_file_reads_no_data() {
     assert!(plan.contains("DataSourceExec"), "{plan}");
     assert_eq!(query(&ctx, &format!("SELECT count(*) FROM '{path}'")).await, scanned);
 }
+
+#[tokio::test]
+async fn counting_whole_contigs_of_an_indexed_file_reads_no_data() {
+    let ctx = context(2, 8192);
+    for (file, column, contigs) in [
+        ("sample.bam", "rname", "'chr2', 'chrX'"),
+        ("cohort.vcf.gz", "chrom", "'chr1', 'chrX'"),
+        ("genes.gff3.gz", "seqid", "'chr2'"),
+    ] {
+        let path = data(file);
+        let count = |table: &str, more: &str| {
+            format!("SELECT count(*) FROM {table} WHERE {column} IN ({contigs}, 'nowhere'){more}")
+        };
+        let (indexed, plain) = (format!("'{path}'"), format!("read_files('{path}', index => 'none')"));
+        let plan = query(&ctx, &format!("EXPLAIN {}", count(&indexed, ""))).await;
+        assert_eq!((planned(&plan, " bytes"), planned(&plan, "requests")), (0, 0), "{plan:?}");
+        assert_eq!(query(&ctx, &count(&indexed, "")).await, query(&ctx, &count(&plain, "")).await, "{file}");
+        // A condition on anything else takes the rows to be read.
+        let also = format!(" AND {column} LIKE '%2'");
+        assert_eq!(query(&ctx, &count(&indexed, &also)).await, query(&ctx, &count(&plain, &also)).await, "{file}");
+    }
+    let path = data("sample.bam");
+    let both = "rname = 'chr2' AND mapq >= 30";
+    let plan = query(&ctx, &format!("EXPLAIN SELECT count(*) FROM '{path}' WHERE {both}")).await;
+    assert!(planned(&plan, " bytes") > 0, "{plan:?}");
+}

@@ -61,6 +61,7 @@ impl AlignmentFile {
         asked: &[String],
     ) -> Self {
         file.set_data_start(start);
+        file.set_contig_column(SPAN.contig);
         let (schema, columns) = schema::build(first.seen, asked);
         Self { file, contigs, schema, columns, start, first_contig: first.contig }
     }

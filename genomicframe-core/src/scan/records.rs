@@ -112,6 +112,9 @@ pub struct RecordDecoder<R: Rows> {
     selected: Vec<Selected<R::Row>>,
     /// What the framing met: told once the records before are rows.
     failed: Option<Error>,
+    /// Rows that an index has counted, of which nothing is read.
+    counted: u64,
+    is_counted: bool,
     /// Bytes to drop before the first record.
     skip: usize,
     /// The block that they are in: an index that says more than it holds is not this file's.
@@ -165,6 +168,8 @@ impl<R: Rows> RecordDecoder<R> {
             framed: Framed::default(),
             selected: Vec::new(),
             failed: None,
+            counted: 0,
+            is_counted: false,
             skip: 0,
             skip_within: None,
             header: 0,
@@ -413,6 +418,7 @@ impl<R: Rows> Decoder for RecordDecoder<R> {
         self.piece = Piece::default();
         self.begun.clear();
         (self.begun_at, self.failed) = (None, None);
+        self.is_counted = matches!(segment.framing, Framing::Counted { .. });
         self.framed.spans.clear();
         (self.used, self.last, self.skip, self.skip_within, self.mid_line) = (0, false, 0, None, false);
         (self.stop, self.stop_index, self.joined) = (Offset::Byte(u64::MAX), usize::MAX, segment.joined);
@@ -424,7 +430,8 @@ impl<R: Rows> Decoder for RecordDecoder<R> {
                 self.mid_line = mid_line;
             }
             Framing::Gzip => self.skip = self.header,
-            Framing::Pages { .. } | Framing::Counted { .. } => {
+            Framing::Counted { rows } => self.counted = rows,
+            Framing::Pages { .. } => {
                 return Err(Error::invalid("a segment of pages for a decoder of records"));
             }
             Framing::Bgzf { start, stop } => {
@@ -457,6 +464,15 @@ impl<R: Rows> Decoder for RecordDecoder<R> {
     }
 
     fn step(&mut self) -> Result<Step> {
+        if self.counted > 0 {
+            let rows = self.counted.min(self.batch_size as u64);
+            self.counted -= rows;
+            self.counts.kept += rows;
+            return Ok(Step::Batch(self.rows.take(rows as usize)?));
+        }
+        if self.is_counted {
+            return Ok(Step::SegmentEnd);
+        }
         loop {
             if self.left == 0 {
                 return if self.held > 0 { Ok(Step::Batch(self.batch()?)) } else { Ok(Step::Done) };

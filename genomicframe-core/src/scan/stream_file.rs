@@ -4,11 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use super::cuts;
 use super::feed::FeedState;
-use super::{Framing, Head, IndexChoice, IndexUse, ObjectId, OpenOptions, Partition, Precision, RecordStarts};
+use super::{Condition, Framing, Head, IndexChoice, IndexUse, Literal, ObjectId, Op, OpenOptions, Partition};
+use super::{Precision, RecordStarts};
 use super::{ScanMetrics, ScanPlan, ScanRequest, Segment, SpanFilter, Statistics};
 use crate::bgzf::{EOF_BLOCK, MAX_BLOCK, VirtualOffset, is_bgzf, is_gzip};
 use crate::error::{Error, Offset, Result};
-use crate::genome::{Contigs, RegionSet, resolve_names};
+use crate::genome::{Contigs, Interval, RegionSet, resolve_names};
 use crate::index::{BinningIndex, Chunk, MAX_BYTES};
 use crate::io::{Location, ObjectIo, ObjectMeta};
 
@@ -40,6 +41,8 @@ pub struct StreamFile {
     /// The first bytes as stored, kept so that they are read once.
     first: bytes::Bytes,
     data_start: Offset,
+    /// The column of the contig, whose rows the index counts.
+    contig_column: Option<&'static str>,
     choice: IndexChoice,
     index: OnceLock<Result<LoadedIndex, String>>,
     /// Where it can be cut without an index.
@@ -97,6 +100,7 @@ impl StreamFile {
             compression,
             first,
             data_start,
+            contig_column: None,
             choice: options.index.clone(),
             index: OnceLock::new(),
             cuts: OnceLock::new(),
@@ -125,6 +129,11 @@ impl StreamFile {
     /// Records begin here; what lies before is the header.
     pub fn set_data_start(&mut self, at: Offset) {
         self.data_start = at;
+    }
+
+    /// The index counts the rows by this column.
+    pub fn set_contig_column(&mut self, column: &'static str) {
+        self.contig_column = Some(column);
     }
 
     /// Finds and reads the index, once. `suffixes` are added to the file's name (`.bai`); the last may also replace its
@@ -250,9 +259,14 @@ impl StreamFile {
                     plan.warnings
                         .push(format!("{}: the index is older than the data; index it again", loaded.meta.location));
                 }
-                let chunks = self.chunks(&loaded.index, &regions, reference);
-                plan.partitions =
-                    self.partitions(&chunks, loaded.index.record_starts(), request.partitions, REGION_PIECE);
+                plan.partitions = match self.counted(request, &regions, contigs, &reference) {
+                    Some(0) => Vec::new(),
+                    Some(rows) => vec![Partition { segments: vec![self.segment(0..0, Framing::Counted { rows })] }],
+                    None => {
+                        let chunks = self.chunks(&loaded.index, &regions, reference);
+                        self.partitions(&chunks, loaded.index.record_starts(), request.partitions, REGION_PIECE)
+                    }
+                };
             } else if !regions.is_empty() {
                 plan.partitions = self.whole(request.partitions, cut);
             }
@@ -264,6 +278,26 @@ impl StreamFile {
             plan.partitions.clear();
         }
         plan
+    }
+
+    /// The rows of a request that only counts those of whole contigs, where the index knows them.
+    fn counted(
+        &self,
+        request: &ScanRequest,
+        regions: &RegionSet,
+        contigs: Option<&Contigs>,
+        reference: impl Fn(&BinningIndex, &str) -> Option<usize>,
+    ) -> Option<u64> {
+        let column = self.contig_column?;
+        let whole = |(_, intervals): (&str, &[Interval])| *intervals == [Interval::ALL];
+        let only_counts = request.projection.is_empty() && request.limit.is_none();
+        let whole = only_counts && !regions.has_unplaced() && regions.iter().all(whole);
+        if !whole || !request.predicate.all.iter().all(|c| is_of_contigs(c, column)) {
+            return None;
+        }
+        let counts = self.statistics(contigs, reference).rows_by_contig?;
+        let count = |name: &str| contigs?.get(name).map_or(Some(0), |id| counts.get(id).copied());
+        regions.iter().map(|(name, _)| count(name)).sum()
     }
 
     /// What keeps the records of `request.regions`; names are resolved as in [`StreamFile::plan`].
@@ -439,6 +473,16 @@ impl StreamFile {
             (block, 0) => block.min(size),
             (block, _) => block.saturating_add(MAX_BLOCK as u64).min(size),
         }
+    }
+}
+
+/// Whether `condition` holds for all records of a contig or for none, and so says nothing that whole contigs do not.
+fn is_of_contigs(condition: &Condition, column: &str) -> bool {
+    match condition {
+        Condition::And(inner) | Condition::Or(inner) => inner.iter().all(|c| is_of_contigs(c, column)),
+        Condition::Compare(of, Op::Eq, Literal::Text(_)) | Condition::In(of, _) => of == column,
+        Condition::Overlaps(regions) => !regions.has_unplaced() && regions.iter().all(|(_, i)| *i == [Interval::ALL]),
+        _ => false,
     }
 }
 

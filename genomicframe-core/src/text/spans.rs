@@ -17,6 +17,8 @@ pub(crate) struct Preset {
     pub(crate) name: &'static str,
     /// 1-based columns of contig, start and end.
     pub(crate) columns: [i32; 3],
+    /// The column that holds the contig.
+    pub(crate) contig_column: &'static str,
     /// Whether starts are 0-based.
     pub(crate) zero_based: bool,
     /// How a contig's name is read from the text, and so from the index.
@@ -35,7 +37,8 @@ pub(crate) struct SpanText {
 const SUFFIXES: [&str; 2] = [".tbi", ".csi"];
 
 impl SpanText {
-    pub(crate) fn new(file: StreamFile, preset: Preset) -> Self {
+    pub(crate) fn new(mut file: StreamFile, preset: Preset) -> Self {
+        file.set_contig_column(preset.contig_column);
         Self { file, preset, contigs: OnceLock::new() }
     }
 

@@ -30,6 +30,7 @@ pub(super) struct GffFile {
 const PRESET: Preset = Preset {
     name: "gff",
     columns: [1, 4, 5],
+    contig_column: "seqid",
     zero_based: false,
     contig: |written| attributes::decode(written).into_owned(),
 };
