@@ -64,7 +64,7 @@ impl Dataset for FastqFile {
 
     fn decoder(&self, request: &ScanRequest, _: &Partition) -> Result<Box<dyn Decoder>> {
         let filter = RowFilter::new(request, None, false, &decode::field)?;
-        let rows = decode::FastqRows::new(&self.schema, &request.projection, filter)?;
+        let rows = decode::FastqRows::new(&self.schema, &request.projection, filter, true)?;
         // There is one partition, from the first record on.
         Ok(Box::new(RecordDecoder::new(rows, request, self.longest, true)))
     }

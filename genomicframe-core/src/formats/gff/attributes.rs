@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use memchr::memmem;
+
 use crate::error::Result;
 use crate::text::fields::{present, utf8};
 
@@ -37,6 +39,22 @@ pub(super) fn parts(field: &[u8]) -> impl Iterator<Item = Part<'_>> {
             }
         }
     })
+}
+
+/// The attribute whose key is the `len` bytes at `at`, if these are a key.
+fn part_at(field: &[u8], at: usize, len: usize) -> Option<Part<'_>> {
+    let before = field[..at].trim_ascii_end();
+    if !(before.is_empty() || before.ends_with(b";")) {
+        return None;
+    }
+    let rest = &field[at..];
+    let part = rest[..memchr::memchr(b';', rest).unwrap_or(rest.len())].trim_ascii_end();
+    let value = match part.get(len..)? {
+        [] => None,
+        [b'=', value @ ..] => Some(value),
+        _ => return None,
+    };
+    Some(Part { key: &part[..len], value, end: at + part.len() })
 }
 
 /// `text` with its escapes decoded.
@@ -106,6 +124,8 @@ pub(super) struct Key {
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     keys: Vec<Key>,
+    /// Where they are few and plain: what finds them without a look at the others.
+    searches: Vec<memmem::Finder<'static>>,
     /// Where there are many, which a file can bring about.
     by_name: Option<HashMap<String, usize>>,
     any_case: bool,
@@ -113,13 +133,40 @@ pub(super) struct Wanted {
 
 /// Keys among which one is found by looking at each.
 const FEW: usize = 8;
+/// Keys that are faster searched one after another than by looking at all attributes.
+const SEARCHED: usize = 3;
 
 impl Wanted {
     pub(super) fn new(keys: Vec<Key>) -> Self {
         let exact = || keys.iter().enumerate().filter(|(_, k)| !k.any_case).map(|(i, k)| (k.name.clone(), i));
         let by_name = (keys.len() > FEW).then(|| exact().collect());
         let any_case = keys.iter().any(|k| k.any_case);
-        Self { keys, by_name, any_case }
+        let is_plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        let are_plain = keys.iter().all(|k| !k.name.is_empty() && k.name.as_bytes().iter().all(is_plain));
+        let mut searches = Vec::new();
+        if are_plain && !any_case && keys.len() <= SEARCHED {
+            searches.extend(keys.iter().map(|k| memmem::Finder::new(k.name.as_bytes()).into_owned()));
+        }
+        Self { keys, searches, by_name, any_case }
+    }
+
+    /// Calls `found` with the wanted attributes of a record and the numbers of their keys; those of a key in their order.
+    ///
+    /// # Errors
+    /// The first of `found`.
+    pub(super) fn find_all<'a>(
+        &self,
+        field: &'a [u8],
+        mut found: impl FnMut(usize, Part<'a>) -> Result<()>,
+    ) -> Result<()> {
+        // Another key may be a wanted one with escapes.
+        if self.searches.is_empty() || memchr::memchr(b'%', field).is_some() {
+            return parts(field).try_for_each(|part| self.find(part.key).map_or(Ok(()), |key| found(key, part)));
+        }
+        for (key, search) in self.searches.iter().enumerate() {
+            search.find_iter(field).filter_map(|at| part_at(field, at, search.needle().len())).try_for_each(|part| found(key, part))?;
+        }
+        Ok(())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -152,6 +199,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Random;
 
     #[test]
     fn parts_of_untidy_attributes() {
@@ -186,6 +234,31 @@ mod tests {
             ("%2541", "%41"),
         ] {
             assert_eq!(decode(text), decoded);
+        }
+    }
+
+    #[test]
+    fn attributes_are_searched_as_they_are_looked_through() {
+        let keys = ["a", "ab", "ID"].map(|name| Key { name: name.to_owned(), any_case: false });
+        let searched = Wanted::new(keys.to_vec());
+        let looked = Wanted { searches: Vec::new(), ..Wanted::new(keys.to_vec()) };
+        assert_eq!(searched.searches.len(), 3);
+        let mut random = Random(9);
+        for _ in 0..20_000 {
+            let pieces = ["a", "b", "=", ";", " ", "ID", "ab=", ";a=", ".", "x", ";ID", "%41", "%61"];
+            let most = pieces.len() - if random.below(9) == 0 { 0 } else { 2 };
+            let field: String = (0..random.below(12)).map(|_| pieces[random.below(most)]).collect();
+            let found = |wanted: &Wanted| {
+                let mut all = Vec::new();
+                let mut see = |key, p: Part<'_>| {
+                    all.push((key, p.end, p.value.map(<[u8]>::to_vec)));
+                    Ok(())
+                };
+                wanted.find_all(field.as_bytes(), &mut see).unwrap();
+                all.sort();
+                all
+            };
+            assert_eq!(found(&searched), found(&looked), "{field:?}");
         }
     }
 
