@@ -107,6 +107,19 @@ impl Columns {
         Ok(())
     }
 
+    /// Appends text that was decoded.
+    ///
+    /// # Errors
+    /// When the column holds no text, and the text is no such value.
+    pub(crate) fn put_str(&mut self, i: usize, value: &str) -> Result<()> {
+        match &mut self.list[i] {
+            Column::Text(b) => b.push_str(value),
+            _ => return self.put(i, Some(value.as_bytes())),
+        }
+        self.held += FIXED + value.len();
+        Ok(())
+    }
+
     /// Adds an entry to the map of column `i`, which [`Columns::put`] ends; `false` when it has one of this key already.
     ///
     /// # Errors
@@ -116,6 +129,17 @@ impl Columns {
         let Column::Map(b) = &mut self.list[i] else { return Err(Error::invalid("not a map").field(name)) };
         self.held += 2 * FIXED + key.len() + value.map_or(0, <[u8]>::len);
         b.put(key, value, name)
+    }
+
+    /// The same of text that was decoded.
+    ///
+    /// # Errors
+    /// When the column holds no maps.
+    pub(crate) fn put_entry_str(&mut self, i: usize, key: &str, value: Option<&str>) -> Result<bool> {
+        let name = self.schema.field(i).name();
+        let Column::Map(b) = &mut self.list[i] else { return Err(Error::invalid("not a map").field(name)) };
+        self.held += 2 * FIXED + key.len() + value.map_or(0, str::len);
+        b.put_str(key, value, name)
     }
 
     /// Checks the text of the rows that were put since the last call.

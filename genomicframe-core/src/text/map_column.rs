@@ -44,18 +44,42 @@ impl MapColumn {
     /// When the key is no text.
     pub(crate) fn put(&mut self, key: &[u8], value: Option<&[u8]>, field: &str) -> Result<bool> {
         let number = self.texts.find(key).map_or_else(|| self.texts.add(key, field), Ok)?;
+        let new = self.put_key(number);
+        if new {
+            self.values.push_option(value);
+        }
+        Ok(new)
+    }
+
+    /// The same of text that was decoded.
+    ///
+    /// # Errors
+    /// When there are more keys than can be numbered.
+    pub(crate) fn put_str(&mut self, key: &str, value: Option<&str>, field: &str) -> Result<bool> {
+        let number = self.texts.find(key.as_bytes()).map_or_else(|| self.texts.add_str(key, field), Ok)?;
+        let new = self.put_key(number);
+        if new {
+            match value {
+                Some(value) => self.values.push_str(value),
+                None => self.values.push_null(),
+            }
+        }
+        Ok(new)
+    }
+
+    /// Adds the key to the row, unless it is there already.
+    fn put_key(&mut self, number: u32) -> bool {
         let place = number as usize;
         if self.seen.len() <= place {
             self.seen.resize(place + 1, 0);
         }
         // Rows are counted from 1.
         if std::mem::replace(&mut self.seen[place], self.row + 1) == self.row + 1 {
-            return Ok(false);
+            return false;
         }
         self.keys.push(number);
-        self.values.push_option(value);
         self.entries += 1;
-        Ok(true)
+        true
     }
 
     /// Ends a row: null when it has no entry.

@@ -22,7 +22,9 @@ pub(crate) struct Texts {
     numbers: HashMap<Vec<u8>, u32>,
     /// Of short texts that were looked up lately: what they are, and their numbers.
     short: Box<[(u64, u32); SHORT]>,
-    /// The number looked up last: many a text is the one before.
+    /// Of each number: which came after it. Keys and their like mostly come in the same order.
+    next: Vec<u32>,
+    /// The number of the longer text looked up last.
     last: u32,
 }
 
@@ -36,7 +38,8 @@ const KEPT: usize = 1 << 12;
 
 impl Default for Texts {
     fn default() -> Self {
-        Self { list: Vec::new(), numbers: HashMap::new(), short: Box::new([(0, NULL); SHORT]), last: NULL }
+        let short = Box::new([(0, NULL); SHORT]);
+        Self { list: Vec::new(), numbers: HashMap::new(), short, next: vec![NULL], last: NULL }
     }
 }
 
@@ -61,11 +64,17 @@ impl Texts {
     }
 
     fn find_long(&mut self, text: &[u8]) -> Option<u32> {
-        if self.get(self.last).is_some_and(|last| last.as_bytes() == text) {
-            return Some(self.last);
+        let next = self.next.get(self.last as usize).copied().unwrap_or(NULL);
+        if self.get(next).is_some_and(|next| next.as_bytes() == text) {
+            self.last = next;
+            return Some(next);
         }
-        self.last = self.numbers.get(text).copied()?;
-        Some(self.last)
+        let number = self.numbers.get(text).copied()?;
+        if let Some(next) = self.next.get_mut(self.last as usize) {
+            *next = number;
+        }
+        self.last = number;
+        Some(number)
     }
 
     /// Adds a text that was not found, and returns its number.
@@ -73,11 +82,19 @@ impl Texts {
     /// # Errors
     /// When it is not UTF-8 or has a NUL byte, or there are more than can be numbered.
     pub(crate) fn add(&mut self, text: &[u8], field: &str) -> Result<u32> {
-        let owned = utf8(text, field)?.to_owned();
+        self.add_str(utf8(text, field)?, field)
+    }
+
+    /// The same of text.
+    ///
+    /// # Errors
+    /// When there are more than can be numbered.
+    pub(crate) fn add_str(&mut self, text: &str, field: &str) -> Result<u32> {
         let number = u32::try_from(self.list.len() + 1);
         let number = number.map_err(|_| Error::limit("more than 2^32 different texts in a batch").field(field))?;
-        self.list.push(owned);
-        self.numbers.insert(text.to_vec(), number);
+        self.list.push(text.to_owned());
+        self.next.push(NULL);
+        self.numbers.insert(text.as_bytes().to_vec(), number);
         Ok(number)
     }
 

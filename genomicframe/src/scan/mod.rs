@@ -5,9 +5,11 @@
 //! | `files` | a path, list, glob or folder becomes objects with their formats |
 //! | `table` | objects become one [`GenomicTable`]; a query's filters become a plan of file ranges |
 //! | `condition` | DataFusion expressions become core conditions |
+//! | `computed` | calls that the scan answers itself |
 //! | `source` | planned ranges become streams of batches |
 //! | `stores` | URLs become object stores |
 
+mod computed;
 mod condition;
 mod files;
 mod source;

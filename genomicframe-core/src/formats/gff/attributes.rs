@@ -7,6 +7,7 @@ use memchr::memmem;
 
 use crate::error::Result;
 use crate::text::fields::{present, utf8};
+use crate::text::repeated::Texts;
 
 /// An attribute as written.
 #[derive(Debug, Clone, Copy)]
@@ -126,6 +127,9 @@ pub(super) struct Wanted {
     keys: Vec<Key>,
     /// Where they are few and plain: what finds them without a look at the others.
     searches: Vec<memmem::Finder<'static>>,
+    /// The keys met, wanted or not, and of each number: which wanted key it is.
+    met: Texts,
+    met_wanted: Vec<Option<usize>>,
     /// Where there are many, which a file can bring about.
     by_name: Option<HashMap<String, usize>>,
     any_case: bool,
@@ -147,7 +151,7 @@ impl Wanted {
         if are_plain && !any_case && keys.len() <= SEARCHED {
             searches.extend(keys.iter().map(|k| memmem::Finder::new(k.name.as_bytes()).into_owned()));
         }
-        Self { keys, searches, by_name, any_case }
+        Self { keys, searches, met: Texts::default(), met_wanted: Vec::new(), by_name, any_case }
     }
 
     /// Calls `found` with the wanted attributes of a record and the numbers of their keys; those of a key in their order.
@@ -155,18 +159,35 @@ impl Wanted {
     /// # Errors
     /// The first of `found`.
     pub(super) fn find_all<'a>(
-        &self,
+        &mut self,
         field: &'a [u8],
         mut found: impl FnMut(usize, Part<'a>) -> Result<()>,
     ) -> Result<()> {
         // Another key may be a wanted one with escapes.
         if self.searches.is_empty() || memchr::memchr(b'%', field).is_some() {
-            return parts(field).try_for_each(|part| self.find(part.key).map_or(Ok(()), |key| found(key, part)));
+            return parts(field).try_for_each(|part| self.look_up(part.key).map_or(Ok(()), |key| found(key, part)));
         }
         for (key, search) in self.searches.iter().enumerate() {
-            search.find_iter(field).filter_map(|at| part_at(field, at, search.needle().len())).try_for_each(|part| found(key, part))?;
+            let len = search.needle().len();
+            search.find_iter(field).filter_map(|at| part_at(field, at, len)).try_for_each(|part| found(key, part))?;
         }
         Ok(())
+    }
+
+    /// [`Wanted::find`], which is asked once for each key.
+    fn look_up(&mut self, key: &[u8]) -> Option<usize> {
+        if let Some(number) = self.met.find(key) {
+            return self.met_wanted.get(number as usize).copied().flatten();
+        }
+        if self.met.are_many() {
+            (self.met, self.met_wanted) = Default::default();
+        }
+        let wanted = self.find(key);
+        if let Ok(number) = self.met.add(key, "attributes") {
+            self.met_wanted.resize(number as usize + 1, None);
+            self.met_wanted[number as usize] = wanted;
+        }
+        wanted
     }
 
     pub(super) fn len(&self) -> usize {
@@ -174,7 +195,7 @@ impl Wanted {
     }
 
     /// The number of the key written as `key`.
-    pub(super) fn find(&self, key: &[u8]) -> Option<usize> {
+    fn find(&self, key: &[u8]) -> Option<usize> {
         if memchr::memchr(b'%', key).is_some() {
             return self.find_text(&decode(std::str::from_utf8(key).ok()?));
         }
@@ -240,15 +261,15 @@ mod tests {
     #[test]
     fn attributes_are_searched_as_they_are_looked_through() {
         let keys = ["a", "ab", "ID"].map(|name| Key { name: name.to_owned(), any_case: false });
-        let searched = Wanted::new(keys.to_vec());
-        let looked = Wanted { searches: Vec::new(), ..Wanted::new(keys.to_vec()) };
+        let mut searched = Wanted::new(keys.to_vec());
+        let mut looked = Wanted { searches: Vec::new(), ..Wanted::new(keys.to_vec()) };
         assert_eq!(searched.searches.len(), 3);
         let mut random = Random(9);
         for _ in 0..20_000 {
             let pieces = ["a", "b", "=", ";", " ", "ID", "ab=", ";a=", ".", "x", ";ID", "%41", "%61"];
             let most = pieces.len() - if random.below(9) == 0 { 0 } else { 2 };
             let field: String = (0..random.below(12)).map(|_| pieces[random.below(most)]).collect();
-            let found = |wanted: &Wanted| {
+            let found = |wanted: &mut Wanted| {
                 let mut all = Vec::new();
                 let mut see = |key, p: Part<'_>| {
                     all.push((key, p.end, p.value.map(<[u8]>::to_vec)));
@@ -258,7 +279,7 @@ mod tests {
                 all.sort();
                 all
             };
-            assert_eq!(found(&searched), found(&looked), "{field:?}");
+            assert_eq!(found(&mut searched), found(&mut looked), "{field:?}");
         }
     }
 

@@ -44,8 +44,8 @@ pub(super) struct GffRow {
 /// Where the fields before the attributes end.
 type Tabs = [usize; ATTRIBUTES];
 
-/// Names with their escapes decoded, where any has one.
-type Names = Option<[String; NAMES]>;
+/// Of the names with escapes: the text.
+type Names = [Option<String>; NAMES];
 
 /// The wanted attributes of a record.
 struct Slots {
@@ -104,7 +104,7 @@ impl GffRows {
         let span = span(&cells, line)?;
         let names = names(&cells)?;
         if self.tested {
-            self.slots.read(&self.wanted, line, &tabs, (!self.map).then_some(warnings))?;
+            self.slots.read(&mut self.wanted, line, &tabs, (!self.map).then_some(warnings))?;
         }
         let row = Line { line, cells, span, names: &names, slots: &self.slots };
         Ok(self.filter.keeps(&row)?.then_some((tabs, span)))
@@ -115,7 +115,7 @@ impl GffRows {
         let names = names(&cells)?;
         if self.wanted.len() > 0 {
             let told = self.tested || self.map;
-            self.slots.read(&self.wanted, line, &row.tabs, (!told).then_some(&mut *warnings))?;
+            self.slots.read(&mut self.wanted, line, &row.tabs, (!told).then_some(&mut *warnings))?;
         }
         let row = Line { line, cells, span: row.span, names: &names, slots: &self.slots };
         for (column, i) in self.projection.iter().enumerate() {
@@ -124,7 +124,10 @@ impl GffRows {
                 self.columns.put(column, None)?;
             } else {
                 row.check(*i)?;
-                self.columns.put(column, row.value(*i))?;
+                match row.decoded(*i) {
+                    Some(text) => self.columns.put_str(column, text)?,
+                    None => self.columns.put(column, row.value(*i))?,
+                }
             }
         }
         Ok(())
@@ -153,14 +156,13 @@ fn cut<'a>(line: &'a [u8], tabs: &Tabs) -> [&'a [u8]; FIELDS] {
 }
 
 fn names(cells: &[&[u8]; FIELDS]) -> Result<Names> {
-    if cells[..NAMES].iter().all(|cell| !cell.contains(&b'%')) {
-        return Ok(None);
-    }
-    let mut names: [String; NAMES] = Default::default();
+    let mut names = Names::default();
     for (i, name) in names.iter_mut().enumerate() {
-        *name = decode_bytes(cells[i], NAME_OF[i])?.into_owned();
+        if cells[i].contains(&b'%') {
+            *name = Some(decode_bytes(cells[i], NAME_OF[i])?.into_owned());
+        }
     }
-    Ok(Some(names))
+    Ok(names)
 }
 
 /// First and last position.
@@ -178,7 +180,7 @@ fn span(cells: &[&[u8]; FIELDS], line: &[u8]) -> Result<(i64, i64)> {
 }
 
 impl Slots {
-    fn read(&mut self, wanted: &Wanted, line: &[u8], tabs: &Tabs, mut warnings: Option<&mut Warnings>) -> Result<()> {
+    fn read(&mut self, wanted: &mut Wanted, line: &[u8], tabs: &Tabs, mut warnings: Option<&mut Warnings>) -> Result<()> {
         self.values.fill(Slot::Absent);
         let before = tabs[ATTRIBUTES - 1] + 1;
         wanted.find_all(&line[before..], |key, part| {
@@ -211,7 +213,7 @@ fn put_entries(columns: &mut Columns, column: usize, field: &[u8], warnings: &mu
         let new = if escaped {
             let key = decode_bytes(part.key, "attributes")?;
             let value = part.value.map(|v| decode_bytes(v, "attributes")).transpose()?;
-            columns.put_entry(column, key.as_bytes(), value.as_ref().map(|v| v.as_bytes()))?
+            columns.put_entry_str(column, &key, value.as_deref())?
         } else {
             columns.put_entry(column, part.key, part.value)?
         };
@@ -275,16 +277,24 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
+    /// Column `i` as text, where decoding changed it.
+    fn decoded(&self, i: usize) -> Option<&'a str> {
+        match (self.names.get(i), self.slots.get(i)) {
+            (Some(name), _) => name.as_deref(),
+            (None, Slot::Decoded(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Column `i` as text.
     fn value(&self, i: usize) -> Option<&'a [u8]> {
-        match (self.names, self.cells.get(i)) {
-            (Some(names), Some(_)) if i < NAMES => Some(names[i].as_bytes()),
-            (_, Some(cell)) if i < ATTRIBUTES => present(cell),
-            _ => match self.slots.get(i) {
-                Slot::Written(start, end) => self.line.get(*start..*end),
-                Slot::Decoded(text) => Some(text.as_bytes()),
-                Slot::Null | Slot::Absent => None,
-            },
+        if let Some(text) = self.decoded(i) {
+            return Some(text.as_bytes());
+        }
+        match self.slots.get(i) {
+            Slot::Written(start, end) => self.line.get(*start..*end),
+            _ if i < ATTRIBUTES => present(self.cells[i]),
+            _ => None,
         }
     }
 

@@ -57,11 +57,12 @@ impl<'a> Line<'a> {
     /// The fields of a line, which were found before.
     pub(super) fn cut(line: &'a [u8], tabs: &Tabs) -> Self {
         let mut start = 0;
-        let [chrom, pos, id, reference, alt, qual, filter] = tabs.map(|tab| {
-            let field = &line[start..tab as usize];
-            start = tab as usize + 1;
-            field
-        });
+        let mut fields = [&line[..0]; NAMES.len() - 1];
+        for (field, tab) in fields.iter_mut().zip(tabs) {
+            *field = &line[start..*tab as usize];
+            start = *tab as usize + 1;
+        }
+        let [chrom, pos, id, reference, alt, qual, filter] = fields;
         Self { chrom, pos, id, reference, alt, qual, filter, rest: &line[start..] }
     }
 
