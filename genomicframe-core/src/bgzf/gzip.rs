@@ -44,20 +44,19 @@ impl Default for GzipStream {
 }
 
 impl GzipStream {
-    /// Takes the file's next bytes and appends what they inflate to; at most about `at_most` bytes a call.
+    /// Takes the file's next bytes and writes what they inflate to, as much as `out` has room for.
     ///
-    /// Returns whether all of the input was used: when not, call again with no new input.
+    /// Returns how much it wrote, and whether all of the input was used: when not, call again with no new input.
     ///
     /// # Errors
     /// When a member is malformed or its checksum or size differ.
-    pub fn inflate(&mut self, input: &[u8], out: &mut Vec<u8>, at_most: usize) -> Result<bool> {
+    pub fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Result<(usize, bool)> {
         if !input.is_empty() {
             self.pending.drain(..self.used);
             self.used = 0;
             self.pending.extend_from_slice(input);
         }
-        let limit = out.len() + at_most;
-        let mut used = self.used;
+        let (mut used, mut filled) = (self.used, 0);
         let drained = loop {
             let bytes = &self.pending[used..];
             match &mut self.state {
@@ -75,21 +74,18 @@ impl GzipStream {
                     }
                 }
                 State::Body { inflate, crc } => {
-                    let start = out.len();
-                    if start >= limit {
+                    if filled == out.len() {
                         break false;
                     }
-                    let room = (limit - start).min(1 << 16);
-                    out.resize(start + room, 0);
                     let (before_in, before_out) = (inflate.total_in(), inflate.total_out());
                     let status = inflate
-                        .decompress(bytes, &mut out[start..], FlushDecompress::None)
+                        .decompress(bytes, &mut out[filled..], FlushDecompress::None)
                         .map_err(|e| Error::corrupt("broken gzip data").caused_by(e))?;
                     let made = (inflate.total_out() - before_out) as usize;
                     let eaten = (inflate.total_in() - before_in) as usize;
                     used += eaten;
-                    out.truncate(start + made);
-                    crc.update(&out[start..]);
+                    crc.update(&out[filled..filled + made]);
+                    filled += made;
                     if status == Status::StreamEnd {
                         self.state = State::Trailer { crc: crc.sum(), size: crc.amount() };
                     } else if made == 0 && eaten == 0 {
@@ -119,7 +115,7 @@ impl GzipStream {
             }
         };
         self.used = used;
-        Ok(drained)
+        Ok((filled, drained))
     }
 
     /// Call at the end of the file.
@@ -185,11 +181,13 @@ mod tests {
 
     fn inflate(file: &[u8], piece: usize) -> Result<Vec<u8>> {
         let mut stream = GzipStream::default();
-        let mut out = Vec::new();
+        let (mut out, mut room) = (Vec::new(), [0; 100]);
         for p in file.chunks(piece) {
-            let mut done = stream.inflate(p, &mut out, 100)?;
+            let (mut input, mut done) = (p, false);
             while !done {
-                done = stream.inflate(&[], &mut out, 100)?;
+                let (filled, drained) = stream.inflate(input, &mut room)?;
+                out.extend_from_slice(&room[..filled]);
+                (input, done) = (&[], drained);
             }
         }
         stream.finish()?;

@@ -52,7 +52,7 @@ pub use piece::Piece;
 pub use plan::{Framing, IndexUse, ObjectId, Partition, Pruning, ScanPlan, Segment};
 pub use predicate::{Condition, Literal, Op, Predicate, Pushdown};
 pub use records::{BrokenRow, RecordDecoder, Rows, Selected, row_by_row};
-pub use request::ScanRequest;
+pub use request::{Computed, ComputedValue, ScanRequest};
 pub use spans::{SpanColumns, SpanFilter};
 pub use stream_file::{Compression, Cut, StreamFile};
 
@@ -145,6 +145,11 @@ pub trait Dataset: fmt::Debug + Send + Sync {
 
     /// Whether the scan itself can apply `condition`, exactly.
     fn pushdown(&self, condition: &Condition) -> Pushdown;
+
+    /// The column that the scan itself can make of `computed` for `ScanRequest::computed`, if it can: by its name, its text.
+    fn compute(&self, _computed: &Computed) -> Option<Field> {
+        None
+    }
 
     /// Reads the index, once; nothing happens when there is none or it was read before. Of an index in several parts, only
     /// those that `regions` touch need be read; `None`: all.

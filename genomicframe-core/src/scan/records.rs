@@ -82,6 +82,28 @@ pub struct BrokenRow {
     pub error: Error,
 }
 
+impl BrokenRow {
+    /// The first of what is wrong with rows and with their text, which is checked when the rows are built.
+    ///
+    /// # Errors
+    /// Those given.
+    pub fn first(rows: Result<(), Self>, text: Result<(), Self>) -> Result<(), Self> {
+        match (rows, text) {
+            (Err(row), Err(text)) if text.index < row.index => Err(text),
+            (rows, text) => rows.and(text),
+        }
+    }
+
+    /// The same, with what `explain` says of the row.
+    #[must_use]
+    pub fn explain<R>(self, selected: &[Selected<R>], explain: impl FnOnce(&R, Error) -> Error) -> Self {
+        match selected.get(self.index) {
+            Some(selected) => Self { index: self.index, error: explain(&selected.row, self.error) },
+            None => self,
+        }
+    }
+}
+
 /// Builds rows one by one.
 ///
 /// # Errors

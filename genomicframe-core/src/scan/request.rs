@@ -1,5 +1,6 @@
 //! What a scan is asked for.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::Predicate;
@@ -10,6 +11,8 @@ use crate::genome::RegionSet;
 pub struct ScanRequest {
     /// Columns of the dataset's schema, by index, in the order wanted. Empty: only rows are counted.
     pub projection: Vec<usize>,
+    /// Columns that the dataset computes ([`Dataset::compute`](super::Dataset::compute)): they follow those of the projection.
+    pub computed: Vec<Computed>,
     /// Every row returned overlaps this set (`None`: no such condition), whether or not an index could narrow the read.
     pub regions: Option<Arc<RegionSet>>,
     /// Every row returned satisfies this; each of its conditions was `Pushdown::Exact`.
@@ -22,6 +25,40 @@ pub struct ScanRequest {
     pub partitions: usize,
 }
 
+/// A column that is computed of another while it is read, so that the other one is not built.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Computed {
+    /// The name of the column that it is computed of.
+    pub column: String,
+    /// What is computed.
+    pub value: ComputedValue,
+}
+
+/// What can be computed of a column of samples' values.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ComputedValue {
+    /// The value of this sample; null where the list is null.
+    OfSample(String),
+    /// How many alleles are called in the genotypes; null where the list is null.
+    AlleleNumber,
+    /// How many of those are not the reference allele.
+    AlleleCount,
+    /// The count's share in the number; null where none is called too.
+    AlleleFrequency,
+}
+
+impl fmt::Display for Computed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let column = &self.column;
+        match &self.value {
+            ComputedValue::OfSample(name) => write!(f, "sample({column}, '{}')", name.replace('\'', "''")),
+            ComputedValue::AlleleNumber => write!(f, "allele_number({column})"),
+            ComputedValue::AlleleCount => write!(f, "allele_count({column})"),
+            ComputedValue::AlleleFrequency => write!(f, "allele_frequency({column})"),
+        }
+    }
+}
+
 impl ScanRequest {
     /// Bytes of values after which a batch ends.
     pub const BATCH_BYTES: usize = 8 << 20;
@@ -30,6 +67,7 @@ impl ScanRequest {
     pub fn all(projection: Vec<usize>) -> Self {
         Self {
             projection,
+            computed: Vec::new(),
             regions: None,
             predicate: Predicate::default(),
             limit: None,

@@ -290,7 +290,7 @@ impl StreamFile {
     ) -> Option<u64> {
         let column = self.contig_column?;
         let whole = |(_, intervals): (&str, &[Interval])| *intervals == [Interval::ALL];
-        let only_counts = request.projection.is_empty() && request.limit.is_none();
+        let only_counts = request.projection.is_empty() && request.computed.is_empty() && request.limit.is_none();
         let whole = only_counts && !regions.has_unplaced() && regions.iter().all(whole);
         if !whole || !request.predicate.all.iter().all(|c| is_of_contigs(c, column)) {
             return None;

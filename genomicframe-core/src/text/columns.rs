@@ -3,37 +3,21 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Builder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames, RecordBatch, RecordBatchOptions,
-    StringViewBuilder, UInt8Builder,
+    ArrayRef, Float64Builder, Int64Builder, ListBuilder, RecordBatch, RecordBatchOptions, UInt8Builder,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::fields::utf8;
+use super::map_column::MapColumn;
+pub(crate) use super::map_column::map_type;
 use super::numbers::{double, int};
+use super::text_column::TextColumn;
 use crate::error::{Error, Result};
+use crate::scan::BrokenRow;
 
 /// The type of a list of integers.
 pub(crate) fn ints_type() -> DataType {
     DataType::List(Arc::new(Field::new_list_field(DataType::Int64, true)))
 }
-
-/// The type of a map from text to text.
-pub(crate) fn map_type() -> DataType {
-    let key = Field::new(KEY, DataType::Utf8View, false);
-    let value = Field::new(VALUE, DataType::Utf8View, true);
-    let entries = Field::new(ENTRIES, DataType::Struct(vec![key, value].into()), false);
-    DataType::Map(Arc::new(entries), false)
-}
-
-/// Builds a column of [`map_type`].
-pub(crate) fn map_builder() -> MapBuilder<StringViewBuilder, StringViewBuilder> {
-    let names = MapFieldNames { entry: ENTRIES.into(), key: KEY.into(), value: VALUE.into() };
-    MapBuilder::new(Some(names), StringViewBuilder::new(), StringViewBuilder::new())
-}
-
-const ENTRIES: &str = "entries";
-const KEY: &str = "key";
-const VALUE: &str = "value";
 
 /// Columns being built.
 pub(crate) struct Columns {
@@ -43,36 +27,36 @@ pub(crate) struct Columns {
 }
 
 enum Column {
-    Text(StringViewBuilder),
+    Text(TextColumn),
     Int(Int64Builder),
     Double(Float64Builder),
     Small(UInt8Builder),
     Ints(ListBuilder<Int64Builder>),
-    Map(Box<MapBuilder<StringViewBuilder, StringViewBuilder>>),
+    Map(Box<MapColumn>),
 }
 
 impl Column {
     fn new(kind: &DataType) -> Result<Self> {
         Ok(match kind {
-            DataType::Utf8View => Self::Text(StringViewBuilder::new()),
+            DataType::Utf8View => Self::Text(TextColumn::default()),
             DataType::Int64 => Self::Int(Int64Builder::new()),
             DataType::Float64 => Self::Double(Float64Builder::new()),
             DataType::UInt8 => Self::Small(UInt8Builder::new()),
             other if *other == ints_type() => Self::Ints(ListBuilder::new(Int64Builder::new())),
-            other if *other == map_type() => Self::Map(Box::new(map_builder())),
+            other if *other == map_type() => Self::Map(Box::default()),
             other => return Err(Error::unsupported(format!("no text format builds a column of {other}"))),
         })
     }
 
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Self::Text(b) => Arc::new(b.finish()),
+    fn finish(&mut self) -> Result<ArrayRef> {
+        Ok(match self {
+            Self::Text(b) => b.finish()?,
             Self::Int(b) => Arc::new(b.finish()),
             Self::Double(b) => Arc::new(b.finish()),
             Self::Small(b) => Arc::new(b.finish()),
             Self::Ints(b) => Arc::new(b.finish()),
-            Self::Map(b) => Arc::new(b.finish()),
-        }
+            Self::Map(b) => b.finish()?,
+        })
     }
 }
 
@@ -93,7 +77,8 @@ impl Columns {
         Ok(Self { schema, list, held: 0 })
     }
 
-    /// Appends the value of column `i`, read from the field's text as the column's type; `None` is null.
+    /// Appends the value of column `i`, read from the field's text as the column's type; `None` is null. Text is checked by
+    /// [`Columns::check`].
     ///
     /// # Errors
     /// When the text is no such value.
@@ -102,10 +87,10 @@ impl Columns {
         self.held += FIXED;
         match (&mut self.list[i], value) {
             (Column::Text(b), Some(bytes)) => {
-                b.append_value(utf8(bytes, name)?);
+                b.push(bytes);
                 self.held += bytes.len();
             }
-            (Column::Text(b), None) => b.append_null(),
+            (Column::Text(b), None) => b.push_null(),
             (Column::Int(b), value) => b.append_option(value.map(|v| int(v, name)).transpose()?),
             (Column::Double(b), value) => b.append_option(value.map(|v| double(v, name)).transpose()?),
             (Column::Small(b), value) => b.append_option(value.map(|v| small(v, name)).transpose()?),
@@ -117,44 +102,61 @@ impl Columns {
                 b.append(true);
             }
             (Column::Ints(b), None) => b.append(false),
-            (Column::Map(b), _) => b.append(false)?,
+            (Column::Map(b), _) => b.end_row()?,
         }
         Ok(())
     }
 
-    /// Appends text that was checked or decoded before.
+    /// Appends text that was decoded.
     ///
     /// # Errors
-    /// When the column holds no text.
+    /// When the column holds no text, and the text is no such value.
     pub(crate) fn put_str(&mut self, i: usize, value: &str) -> Result<()> {
         match &mut self.list[i] {
-            Column::Text(b) => b.append_value(value),
+            Column::Text(b) => b.push_str(value),
             _ => return self.put(i, Some(value.as_bytes())),
         }
         self.held += FIXED + value.len();
         Ok(())
     }
 
-    /// Appends the map of column `i`, whose keys must differ.
+    /// Adds an entry to the map of column `i`, which [`Columns::put`] ends; `false` when it has one of this key already.
+    ///
+    /// # Errors
+    /// When the column holds no maps, or the key is no text.
+    pub(crate) fn put_entry(&mut self, i: usize, key: &[u8], value: Option<&[u8]>) -> Result<bool> {
+        let name = self.schema.field(i).name();
+        let Column::Map(b) = &mut self.list[i] else { return Err(Error::invalid("not a map").field(name)) };
+        self.held += 2 * FIXED + key.len() + value.map_or(0, <[u8]>::len);
+        b.put(key, value, name)
+    }
+
+    /// The same of text that was decoded.
     ///
     /// # Errors
     /// When the column holds no maps.
-    pub(crate) fn put_map<'a>(
-        &mut self,
-        i: usize,
-        pairs: impl Iterator<Item = (&'a str, Option<&'a str>)>,
-    ) -> Result<()> {
-        let Column::Map(b) = &mut self.list[i] else {
-            return Err(Error::invalid("not a map").field(self.schema.field(i).name()));
-        };
-        for (key, value) in pairs {
-            b.keys().append_value(key);
-            b.values().append_option(value);
-            self.held += 2 * FIXED + key.len() + value.map_or(0, str::len);
+    pub(crate) fn put_entry_str(&mut self, i: usize, key: &str, value: Option<&str>) -> Result<bool> {
+        let name = self.schema.field(i).name();
+        let Column::Map(b) = &mut self.list[i] else { return Err(Error::invalid("not a map").field(name)) };
+        self.held += 2 * FIXED + key.len() + value.map_or(0, str::len);
+        b.put_str(key, value, name)
+    }
+
+    /// Checks the text of the rows that were put since the last call.
+    ///
+    /// # Errors
+    /// With the first row whose text is not UTF-8 or has a NUL byte.
+    pub(crate) fn check(&mut self) -> Result<(), BrokenRow> {
+        let Self { schema, list, .. } = self;
+        let texts = list.iter_mut().zip(schema.fields()).filter_map(|(column, field)| match column {
+            Column::Text(b) => b.check(field.name()).err(),
+            Column::Map(b) => b.check(field.name()).err(),
+            _ => None,
+        });
+        match texts.min_by_key(|(index, _)| *index) {
+            Some((index, error)) => Err(BrokenRow { index, error }),
+            None => Ok(()),
         }
-        b.append(true)?;
-        self.held += FIXED;
-        Ok(())
     }
 
     /// Bytes of values held, about.
@@ -168,7 +170,7 @@ impl Columns {
     /// When the columns do not all have `rows` rows.
     pub(crate) fn take(&mut self, rows: usize) -> Result<RecordBatch> {
         self.held = 0;
-        let arrays = self.list.iter_mut().map(Column::finish).collect();
+        let arrays = self.list.iter_mut().map(Column::finish).collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
     }

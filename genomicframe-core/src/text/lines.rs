@@ -27,6 +27,11 @@ pub(crate) struct LineFramer {
 }
 
 impl LineFramer {
+    /// Whether the beginning of a line was searched.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.searched > 0
+    }
+
     /// [`frame`], for bytes that only grow until their line's end is found.
     pub(crate) fn frame(&mut self, bytes: &[u8], last: bool) -> Option<usize> {
         let from = self.searched.min(bytes.len());

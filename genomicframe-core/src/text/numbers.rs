@@ -6,7 +6,33 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// When it is none or does not fit an `i64`.
+#[inline]
 pub(crate) fn int(bytes: &[u8], field: &str) -> Result<i64> {
+    match short_int(bytes) {
+        Some(n) => Ok(n),
+        None => any_int(bytes, field),
+    }
+}
+
+/// Digits that are too few to overflow: nearly all integers.
+#[inline]
+fn short_int(bytes: &[u8]) -> Option<i64> {
+    if !(1..=18).contains(&bytes.len()) {
+        return None;
+    }
+    let mut n = 0i64;
+    for b in bytes {
+        let digit = b.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        n = n * 10 + i64::from(digit);
+    }
+    Some(n)
+}
+
+#[cold]
+fn any_int(bytes: &[u8], field: &str) -> Result<i64> {
     let bad = |why: &str| Error::corrupt(why).field(field).text(bytes);
     let (negative, digits) = match bytes {
         [b'-', rest @ ..] => (true, rest),
@@ -43,18 +69,95 @@ pub(crate) fn int32(bytes: &[u8], field: &str) -> Result<i32> {
 ///
 /// # Errors
 /// When it is none.
+#[inline]
 pub(crate) fn float(bytes: &[u8], field: &str) -> Result<f32> {
-    let parsed = std::str::from_utf8(bytes).ok().and_then(|t| t.parse().ok());
-    parsed.ok_or_else(|| Error::corrupt("not a number").field(field).text(bytes))
+    match short_decimal(bytes).and_then(narrow) {
+        Some(x) => Ok(x),
+        None => any_float(bytes, field),
+    }
 }
 
 /// A floating number of 64 bits.
 ///
 /// # Errors
 /// When it is none.
+#[inline]
 pub(crate) fn double(bytes: &[u8], field: &str) -> Result<f64> {
+    match short_decimal(bytes) {
+        Some(x) => Ok(x),
+        None => any_float(bytes, field),
+    }
+}
+
+fn any_float<T: std::str::FromStr>(bytes: &[u8], field: &str) -> Result<T> {
     let parsed = std::str::from_utf8(bytes).ok().and_then(|t| t.parse().ok());
     parsed.ok_or_else(|| Error::corrupt("not a number").field(field).text(bytes))
+}
+
+/// Powers of ten that a double holds exactly.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
+    1e21, 1e22,
+];
+
+/// Bytes of which no mantissa overflows 64 bits.
+const SHORT: usize = 19;
+
+/// A decimal whose digits and power of ten are exact as doubles, so that one operation rounds it correctly (Clinger 1990);
+/// `None` where they are not, or it is no such decimal.
+#[inline]
+fn short_decimal(bytes: &[u8]) -> Option<f64> {
+    let (negative, digits) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    if digits.len() > SHORT {
+        return None;
+    }
+    let (mut mantissa, mut count, mut exponent) = (0u64, 0, 0i32);
+    let mut point = None;
+    for (i, b) in digits.iter().enumerate() {
+        match b.wrapping_sub(b'0') {
+            digit @ 0..=9 => {
+                mantissa = mantissa * 10 + u64::from(digit);
+                count += 1;
+            }
+            _ if *b == b'.' && point.is_none() => point = Some(count),
+            _ if matches!(b, b'e' | b'E') => {
+                exponent = short_exponent(&digits[i + 1..])?;
+                break;
+            }
+            _ => return None,
+        }
+    }
+    if count == 0 || mantissa >> 53 != 0 {
+        return None;
+    }
+    exponent -= point.map_or(0, |before| count - before);
+    let power = *POWERS.get(exponent.unsigned_abs() as usize)?;
+    let x = mantissa as f64;
+    let x = if exponent < 0 { x / power } else { x * power };
+    Some(if negative { -x } else { x })
+}
+
+fn short_exponent(bytes: &[u8]) -> Option<i32> {
+    let (negative, digits) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] | rest => (false, rest),
+    };
+    let n = i32::from(i16::try_from(short_int(digits)?).ok()?);
+    Some(if negative { -n } else { n })
+}
+
+/// The float nearest to what a double was rounded from; `None` where the double lies between two floats, so that rounding
+/// twice could differ from rounding once, or is below what floats hold in full.
+#[inline]
+fn narrow(x: f64) -> Option<f32> {
+    /// The bits of a double that a float lacks.
+    const LACKING: u64 = (1 << 29) - 1;
+    let between = x.to_bits() & LACKING == 1 << 28;
+    let small = x != 0.0 && x.abs() < f64::from(f32::MIN_POSITIVE);
+    (!between && !small).then_some(x as f32)
 }
 
 /// Appends a decimal integer.
@@ -121,6 +224,7 @@ pub(crate) fn put_double(x: f64, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Random;
 
     #[test]
     fn floats_print_as_in_c() {
@@ -138,6 +242,48 @@ mod tests {
             (shown(-2.5), shown(f32::NAN), shown(f32::NEG_INFINITY)),
             ("-2.5".into(), "nan".into(), "-inf".into())
         );
+    }
+
+    #[test]
+    fn short_ways_read_what_the_standard_library_reads() {
+        let mut random = Random(7);
+        let mut texts: Vec<String> =
+            ["0", "-0", ".5", "5.", ".", "-", "1e", "1e+", "1e5", "1E-5", "1.5e+05", "+1", "e5", "-.e1"]
+                .into_iter()
+                .chain(["16777217", "9007199254740993", "1.00000017881393421514957253748434595763683319091796875001"])
+                .chain([
+                    "1.000000178813934",
+                    "3.4028236e38",
+                    "1e-45",
+                    "1.1e-38",
+                    "1e-22",
+                    "1e23",
+                    "0.1.2",
+                    "nan",
+                    "iNf",
+                    "1_0",
+                ])
+                .map(str::to_owned)
+                .collect();
+        for _ in 0..200_000 {
+            let digits = |random: &mut Random, n| -> String {
+                (0..random.below(n)).map(|_| char::from(b'0' + random.below(10) as u8)).collect()
+            };
+            let (whole, part) = (digits(&mut random, 9), digits(&mut random, 11));
+            let exponent = match random.below(3) {
+                0 => format!("e{}", random.below(40) as i64 - 20),
+                _ => String::new(),
+            };
+            texts.push(format!("{}{whole}.{part}{exponent}", if random.below(4) == 0 { "-" } else { "" }));
+            texts.push(whole);
+        }
+        for text in texts {
+            let bytes = text.as_bytes();
+            let bits = |x: Option<f64>| x.map(f64::to_bits);
+            assert_eq!(bits(double(bytes, "x").ok()), bits(text.parse().ok()), "{text}");
+            assert_eq!(float(bytes, "x").ok().map(f32::to_bits), text.parse().ok().map(f32::to_bits), "{text}");
+            assert_eq!(int(bytes, "x").ok(), text.parse().ok(), "{text}");
+        }
     }
 
     #[test]

@@ -16,11 +16,13 @@ pub(crate) struct TextColumn {
     nulls: NullBufferBuilder,
     /// Values that are known to be text.
     checked: usize,
+    /// Those of the others that were text already. They may have NUL bytes, which were written as escapes.
+    decoded: Vec<usize>,
 }
 
 impl Default for TextColumn {
     fn default() -> Self {
-        Self { bytes: Vec::new(), offsets: vec![0], nulls: NullBufferBuilder::new(0), checked: 0 }
+        Self { bytes: Vec::new(), offsets: vec![0], nulls: NullBufferBuilder::new(0), checked: 0, decoded: Vec::new() }
     }
 }
 
@@ -29,6 +31,12 @@ impl TextColumn {
     pub(crate) fn push(&mut self, value: &[u8]) {
         self.bytes.extend_from_slice(value);
         self.end();
+    }
+
+    /// Appends text that was decoded.
+    pub(crate) fn push_str(&mut self, value: &str) {
+        self.decoded.push(self.len());
+        self.push(value.as_bytes());
     }
 
     /// Appends null.
@@ -76,12 +84,16 @@ impl TextColumn {
         if self.bytes.len() > i32::MAX as usize {
             return Err((0, Error::limit("more than 2 GiB of text in a batch").field(field)));
         }
+        let decoded = std::mem::take(&mut self.decoded);
         let new = &self.bytes[self.offsets[first] as usize..];
         // Of plain text, which most is, this is all.
         if new.is_ascii() && memchr::memchr(0, new).is_none() {
             return Ok(());
         }
         for (index, range) in self.offsets[first..].windows(2).enumerate() {
+            if decoded.binary_search(&(first + index)).is_ok() {
+                continue;
+            }
             utf8(&self.bytes[range[0] as usize..range[1] as usize], field).map_err(|e| (index, e))?;
         }
         Ok(())
@@ -97,6 +109,7 @@ impl TextColumn {
 
     pub(crate) fn finish_views(&mut self) -> Result<StringViewArray> {
         self.checked = 0;
+        self.decoded.clear();
         // The next batch will need about as much.
         let room = Vec::with_capacity(self.bytes.len());
         let bytes = std::mem::replace(&mut self.bytes, room);
@@ -125,6 +138,12 @@ mod tests {
         column.check("x").unwrap();
         let array = column.finish_views().unwrap();
         assert_eq!(array.iter().collect::<Vec<_>>(), [Some("plain"), None, Some("ä"), Some("written in place")]);
+        column.push_str("a\0b");
+        column.check("x").unwrap();
+        column.push_str("a\0b");
+        column.push(b"a\0b");
+        assert_eq!(column.check("x").unwrap_err().0, 1);
+        column = TextColumn::default();
         // Halves of a character are no text, though their bytes side by side are.
         for bad in [&["ok".as_bytes(), b"\xc3", b"\xa4"][..], &[b"ok", b"a\0b"]] {
             bad.iter().for_each(|value| column.push(value));

@@ -56,6 +56,17 @@ pub fn allele_frequency(genotypes: Expr) -> Expr {
     crate::functions::genotypes::allele_frequency().call(vec![genotypes])
 }
 
+/// The number of called alleles of a column of genotypes: see [`crate::functions::genotypes::allele_number`].
+pub fn allele_number(genotypes: Expr) -> Expr {
+    crate::functions::genotypes::allele_number().call(vec![genotypes])
+}
+
+/// The number of called alleles that are not the reference allele, of a column of genotypes: see
+/// [`crate::functions::genotypes::allele_count`].
+pub fn allele_count(genotypes: Expr) -> Expr {
+    crate::functions::genotypes::allele_count().call(vec![genotypes])
+}
+
 /// One sample's value of a `format_*` column: see [`crate::functions::genotypes::sample`].
 ///
 /// ```

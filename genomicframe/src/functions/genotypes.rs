@@ -1,15 +1,17 @@
-//! Samples' values: `sample(format_gt, 'NA12878')` and `allele_frequency(format_gt)`.
+//! Samples' values: `sample(format_gt, 'NA12878')`, `allele_frequency(format_gt)` and its parts.
 //!
-//! A `format_*` column is a list with one element per sample, whose names are the column's metadata.
+//! A `format_*` column is a list with one element per sample, whose names are the column's metadata. Of a VCF file's column
+//! the scan answers these calls itself, and does not build the list.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Float64Array, ListArray, UInt64Array};
+use arrow::array::{Array, AsArray, Float64Array, Int64Array, ListArray, UInt64Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ExpressionPlacement, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 use genomicframe_core::schema::SAMPLES;
 
@@ -29,11 +31,35 @@ pub fn sample() -> ScalarUDF {
 /// allele (`.`) is not called. Null where no allele is called or the list is null. What `bcftools +fill-tags -- -t AF`
 /// writes, summed over the alternate alleles.
 pub fn allele_frequency() -> ScalarUDF {
-    ScalarUDF::from(AlleleFrequency { signature: Signature::user_defined(Volatility::Immutable) })
+    Alleles::function("allele_frequency", Counted::Frequency)
 }
 
-pub(super) fn all() -> [ScalarUDF; 2] {
-    [sample(), allele_frequency()]
+/// `allele_number(format_gt)`: how many alleles are called, of all samples of the list. Null where the list is null.
+///
+/// For `0/1`, `1|2`, `./.` it is 4: what `bcftools +fill-tags -- -t AN` writes.
+pub fn allele_number() -> ScalarUDF {
+    Alleles::function("allele_number", Counted::Number)
+}
+
+/// `allele_count(format_gt)`: how many of the called alleles are not the reference allele. Null where the list is null.
+///
+/// For `0/1`, `1|2`, `./.` it is 3: what `bcftools +fill-tags -- -t AC` writes, summed over the alternate alleles.
+pub fn allele_count() -> ScalarUDF {
+    Alleles::function("allele_count", Counted::Count)
+}
+
+pub(super) fn all() -> [ScalarUDF; 4] {
+    [sample(), allele_frequency(), allele_number(), allele_count()]
+}
+
+/// Where the calls are computed: of a column, as near to the scan as can be, which may then read less.
+fn placement(args: &[ExpressionPlacement]) -> ExpressionPlacement {
+    match args {
+        [ExpressionPlacement::Column, rest @ ..] if rest.iter().all(|p| *p == ExpressionPlacement::Literal) => {
+            ExpressionPlacement::MoveTowardsLeafNodes
+        }
+        _ => ExpressionPlacement::KeepInPlace,
+    }
 }
 
 /// How many names an error repeats.
@@ -100,6 +126,10 @@ impl ScalarUDFImpl for Sample {
         Ok(Arc::new(Field::new(self.name(), data_type, true).with_metadata(metadata)))
     }
 
+    fn placement(&self, args: &[ExpressionPlacement]) -> ExpressionPlacement {
+        placement(args)
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let (Some(field), Some(ColumnarValue::Scalar(name))) = (args.arg_fields.first(), args.args.get(1)) else {
             return plan_err!("sample(format_gt, 'NA12878') takes the sample's name as a constant text");
@@ -121,13 +151,28 @@ fn elements(lists: &ListArray, index: usize) -> UInt64Array {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct AlleleFrequency {
+struct Alleles {
+    name: &'static str,
+    counted: Counted,
     signature: Signature,
 }
 
-impl ScalarUDFImpl for AlleleFrequency {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Counted {
+    Number,
+    Count,
+    Frequency,
+}
+
+impl Alleles {
+    fn function(name: &'static str, counted: Counted) -> ScalarUDF {
+        ScalarUDF::from(Self { name, counted, signature: Signature::user_defined(Volatility::Immutable) })
+    }
+}
+
+impl ScalarUDFImpl for Alleles {
     fn name(&self) -> &str {
-        "allele_frequency"
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -140,36 +185,47 @@ impl ScalarUDFImpl for AlleleFrequency {
             [lists] if args::element(lists).is_some_and(|e| args::is_text(e.data_type())) => {
                 Ok(vec![args::as_list(lists, &DataType::Utf8View)])
             }
-            _ => plan_err!("allele_frequency(format_gt) takes samples' genotypes, a list of texts"),
+            _ => plan_err!("{}(format_gt) takes samples' genotypes, a list of texts", self.name),
         }
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Float64)
+        Ok(match self.counted {
+            Counted::Frequency => DataType::Float64,
+            Counted::Number | Counted::Count => DataType::Int64,
+        })
     }
 
     fn is_strict(&self) -> bool {
         true
     }
 
+    fn placement(&self, args: &[ExpressionPlacement]) -> ExpressionPlacement {
+        placement(args)
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let lists = args::list(&args.args, 0, args.number_rows, &DataType::Utf8View)?;
         let genotypes = lists.values().as_string_view();
-        let frequency = |row: usize| {
+        let counts = (0..lists.len()).map(|row| {
             if lists.is_null(row) {
                 return None;
             }
-            let (mut called, mut alternate) = (0u64, 0u64);
+            let (mut called, mut alternate) = (0, 0);
             for i in args::range(&lists, row).filter(|i| genotypes.is_valid(*i)) {
                 for allele in genotypes.value(i).split(['/', '|']).filter(|a| !matches!(*a, "" | ".")) {
                     called += 1;
-                    alternate += u64::from(allele != "0");
+                    alternate += i64::from(allele != "0");
                 }
             }
-            (called > 0).then(|| alternate as f64 / called as f64)
-        };
-        let frequencies: Float64Array = (0..lists.len()).map(frequency).collect();
-        Ok(ColumnarValue::Array(Arc::new(frequencies)))
+            Some((called, alternate))
+        });
+        let frequency = |(called, alternate): (i64, i64)| (called > 0).then(|| alternate as f64 / called as f64);
+        Ok(ColumnarValue::Array(match self.counted {
+            Counted::Number => Arc::new(counts.map(|c| Some(c?.0)).collect::<Int64Array>()),
+            Counted::Count => Arc::new(counts.map(|c| Some(c?.1)).collect::<Int64Array>()),
+            Counted::Frequency => Arc::new(counts.map(|c| frequency(c?)).collect::<Float64Array>()),
+        }))
     }
 }
 
@@ -223,6 +279,8 @@ mod tests {
         let ctx = cohort();
         let answers = rows(&ctx, "SELECT allele_frequency(format_gt) FROM v").await.unwrap();
         assert_eq!(answers, ["0.75", "0.0", "null", "0.6666666666666666", "null"]);
+        let answers = rows(&ctx, "SELECT allele_number(format_gt), allele_count(format_gt) FROM v").await.unwrap();
+        assert_eq!(answers, ["4|3", "3|0", "0|0", "6|4", "null|null"]);
         assert!(rows(&ctx, "SELECT allele_frequency('0/1')").await.is_err());
     }
 }

@@ -8,7 +8,7 @@
 //! | [`regions`] | `in_region(contig, start, end, 'chr1:1,000-2,000', …)` |
 //! | [`overlaps`] | `overlaps(c1, s1, e1, c2, s2, e2)` |
 //! | [`coordinates`] | `one_based(x)`, `zero_based(x)` |
-//! | [`genotypes`] | `sample(format_gt, 'NA12878')`, `allele_frequency(format_gt)` |
+//! | [`genotypes`] | `sample(format_gt, 'NA12878')`, `allele_frequency(format_gt)`, `allele_number`, `allele_count` |
 //! | [`lists`] | `list_any_gt(info_af, 0.3)` …, `all_of(info_af)`: what a comparison with a list means |
 //!
 //! Functions whose meaning is plain comparisons rewrite themselves into these while the query is optimised

@@ -5,11 +5,13 @@
 //! | `files` | a path, list, glob or folder becomes objects with their formats |
 //! | `table` | objects become one [`GenomicTable`]; a query's filters become a plan of file ranges |
 //! | `condition` | DataFusion expressions become core conditions |
+//! | `computed` | calls that the scan answers itself |
 //! | `pieces` | a planned scan cut finer, its rows still in order |
 //! | `native` | a planned scan that hands out the rows' own text instead of their columns |
 //! | `source` | planned ranges become streams of batches |
 //! | `stores` | URLs become object stores |
 
+mod computed;
 mod condition;
 mod files;
 mod native;

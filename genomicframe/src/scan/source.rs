@@ -22,11 +22,13 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use genomicframe_core::io::ObjectMeta;
 use genomicframe_core::scan::{
-    Dataset, FormatId, Partition, Precision, ScanMetrics, ScanPlan, ScanRequest, Spawn, drive_ahead, text_schema,
+    Computed, Dataset, FormatId, Partition, Precision, ScanMetrics, ScanPlan, ScanRequest, Spawn, drive_ahead,
+    text_schema,
 };
 use object_store::ObjectStore;
 
 use super::Access;
+use super::computed::Reading;
 use crate::warnings::WarningLog;
 
 /// One partition of one file, with all it takes to read it.
@@ -54,10 +56,13 @@ pub(super) struct GenomicSource {
     format: FormatId,
     schema: TableSchema,
     access: Access,
-    projection: SplitProjection,
+    /// As DataFusion sees it, over the table's columns.
+    projection: ProjectionExprs,
+    reading: Reading,
     batch_size: usize,
     metrics: ExecutionPlanMetricsSet,
     plans: Vec<Arc<PlanSummary>>,
+    datasets: Vec<Arc<dyn Dataset>>,
     /// Files left out by what their path or header says.
     pub(super) excluded: usize,
     /// Whether rows are handed out as their own text.
@@ -81,13 +86,35 @@ struct PlanSummary {
 
 impl GenomicSource {
     pub(super) fn new(format: FormatId, schema: TableSchema, access: Access, batch_size: usize) -> Self {
-        let projection = SplitProjection::unprojected(&schema);
+        let split = SplitProjection::unprojected(&schema);
+        let projection = split.source.clone();
+        let reading = Reading { split, schema: Arc::clone(schema.file_schema()), computed: Arc::default() };
         let metrics = ExecutionPlanMetricsSet::new();
-        Self { format, schema, access, projection, batch_size, metrics, plans: Vec::new(), excluded: 0, text: false }
+        let (plans, datasets) = (Vec::new(), Vec::new());
+        Self {
+            format,
+            schema,
+            access,
+            projection,
+            reading,
+            batch_size,
+            metrics,
+            plans,
+            datasets,
+            excluded: 0,
+            text: false,
+        }
     }
 
     /// Remembers a file's plan for `EXPLAIN`, and passes on what it warns of.
-    pub(super) fn add_plan(&mut self, location: &str, dataset: &dyn Dataset, request: &ScanRequest, plan: &ScanPlan) {
+    pub(super) fn add_plan(
+        &mut self,
+        location: &str,
+        dataset: &Arc<dyn Dataset>,
+        request: &ScanRequest,
+        plan: &ScanPlan,
+    ) {
+        self.datasets.push(Arc::clone(dataset));
         for warning in &plan.warnings {
             self.access.warnings.tell(warning, 1);
         }
@@ -113,7 +140,10 @@ impl GenomicSource {
     /// The same scan of rows as text.
     pub(super) fn of_text(&self) -> Self {
         let schema = TableSchema::builder(text_schema()).build();
-        Self { projection: SplitProjection::unprojected(&schema), schema, text: true, ..self.clone() }
+        let split = SplitProjection::unprojected(&schema);
+        let projection = split.source.clone();
+        let reading = Reading { split, schema: Arc::clone(schema.file_schema()), computed: Arc::default() };
+        Self { schema, projection, reading, text: true, ..self.clone() }
     }
 
     /// What it reads with.
@@ -122,8 +152,8 @@ impl GenomicSource {
     }
 
     fn columns(&self) -> Vec<&str> {
-        let schema = self.schema.file_schema();
-        self.projection.file_indices.iter().filter_map(|i| schema.fields().get(*i)).map(|f| f.name().as_str()).collect()
+        let Reading { split, schema, .. } = &self.reading;
+        split.file_indices.iter().filter_map(|i| schema.fields().get(*i)).map(|f| f.name().as_str()).collect()
     }
 }
 
@@ -137,15 +167,15 @@ impl FileSource for GenomicSource {
         _: &FileScanConfig,
         partition: usize,
     ) -> Result<Arc<dyn FileOpener>> {
-        let columns = self.schema.file_schema().project(&self.projection.file_indices)?;
         let opener = Arc::new(GenomicOpener {
             access: self.access.clone(),
-            columns: Arc::new(columns),
+            columns: Arc::new(self.reading.columns()?),
+            computed: Arc::clone(&self.reading.computed),
             batch_size: self.batch_size,
             text: self.text,
             counters: Counters::new(&self.metrics, partition),
         });
-        ProjectionOpener::try_new(self.projection.clone(), opener, self.schema.file_schema())
+        ProjectionOpener::try_new(self.reading.split.clone(), opener, &self.reading.schema)
     }
 
     fn table_schema(&self) -> &TableSchema {
@@ -157,13 +187,13 @@ impl FileSource for GenomicSource {
     }
 
     fn projection(&self) -> Option<&ProjectionExprs> {
-        Some(&self.projection.source)
+        Some(&self.projection)
     }
 
     fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn FileSource>>> {
-        let merged = self.projection.source.try_merge(projection)?;
-        let projection = SplitProjection::new(self.schema.file_schema(), &merged);
-        Ok(Some(Arc::new(Self { projection, ..self.clone() })))
+        let projection = self.projection.try_merge(projection)?;
+        let reading = Reading::new(&self.schema, &projection, &self.datasets)?;
+        Ok(Some(Arc::new(Self { projection, reading, ..self.clone() })))
     }
 
     fn metrics(&self) -> &ExecutionPlanMetricsSet {
@@ -203,7 +233,7 @@ impl FileSource for GenomicSource {
         &self,
         f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        datafusion::physical_plan::apply_expression_roots(self.projection.source.iter(), f)
+        datafusion::physical_plan::apply_expression_roots(self.projection.iter(), f)
     }
 
     fn fmt_extra(&self, t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -242,8 +272,9 @@ impl FileSource for GenomicSource {
 
 struct GenomicOpener {
     access: Access,
-    /// The files' columns that are read.
+    /// The files' columns that are read, and those that are computed.
     columns: SchemaRef,
+    computed: Arc<[Computed]>,
     batch_size: usize,
     text: bool,
     counters: Counters,
@@ -259,7 +290,8 @@ impl FileOpener for GenomicOpener {
         // Projection and batch size are settled only now; regions and filters were settled by the plan.
         let schema = planned.dataset.schema();
         let projection = columns.fields().iter().filter_map(|f| schema.index_of(f.name()).ok()).collect();
-        let request = ScanRequest { projection, batch_size: self.batch_size, ..(*planned.request).clone() };
+        let computed = self.computed.iter().filter(|c| planned.dataset.compute(c).is_some()).cloned().collect();
+        let request = ScanRequest { projection, computed, batch_size: self.batch_size, ..(*planned.request).clone() };
         let text = self.text;
         Ok(async move {
             let (dataset, partition) = (&planned.dataset, &planned.partition);

@@ -183,6 +183,7 @@ impl GenomicTable {
         let names = scan.columns.iter().filter_map(|i| self.schema.file_schema().fields().get(*i));
         let request = ScanRequest {
             projection: names.filter_map(|f| schema.index_of(f.name()).ok()).collect(),
+            computed: Vec::new(),
             regions: narrowed.map(Arc::new),
             predicate: Predicate { all: conditions },
             limit: scan.limit,
@@ -405,7 +406,7 @@ impl TableProvider for GenomicTable {
         for file in &kept {
             let (request, plan) = self.plan_file(&file.file, &scan).await?;
             let location = file.file.location.to_string();
-            source.add_plan(&location, &*file.file.dataset, &request, &plan);
+            source.add_plan(&location, &file.file.dataset, &request, &plan);
             let request = Arc::new(request);
             let ahead = scan.threads > 1 && plan.partitions.len() == 1 && request.limit.is_none();
             for partition in plan.partitions {

@@ -94,7 +94,12 @@ impl Rows for BedRows {
     }
 
     fn build(&mut self, bytes: &[u8], selected: &[Selected<LineNumber>], _: &mut Warnings) -> Result<(), BrokenRow> {
-        row_by_row(bytes, selected, |record, number| self.put(number.text(record)).map_err(|e| number.explain(e)))
+        if self.projection.is_empty() {
+            return Ok(());
+        }
+        let rows = row_by_row(bytes, selected, |record, number| self.put(number.text(record)));
+        BrokenRow::first(rows, self.columns.check())
+            .map_err(|broken| broken.explain(selected, |number, e| number.explain(e)))
     }
 
     fn bytes(&self) -> usize {

@@ -20,12 +20,13 @@ pub(super) struct FastqRows {
 }
 
 impl FastqRows {
-    pub(super) fn new(schema: &Schema, projection: &[usize], filter: RowFilter) -> Result<Self> {
+    /// `numbered`: the partition begins with the file's first record.
+    pub(super) fn new(schema: &Schema, projection: &[usize], filter: RowFilter, numbered: bool) -> Result<Self> {
         Ok(Self {
             columns: Columns::new(schema, projection)?,
             projection: projection.to_vec(),
             filter,
-            framer: RecordFramer::default(),
+            framer: RecordFramer::new(numbered),
             joined: Default::default(),
         })
     }
@@ -41,7 +42,7 @@ impl Rows for FastqRows {
     fn select(&mut self, record: &[u8], _: &mut Warnings) -> Result<Option<Framed>> {
         let Some(framed) = self.framer.next() else { return Ok(None) };
         let Some(parts) = framed.parts(record, &mut self.joined) else { return Ok(None) };
-        let place = |e: Error| e.on_line(framed.first_line());
+        let place = |e| framed.explain(e);
         for (field, text) in [("seq", parts.seq), ("qual", parts.qual)] {
             if !is_printable(text) {
                 return Err(place(Error::corrupt("characters outside '!' to '~'").field(field).text(text)));
@@ -51,13 +52,14 @@ impl Rows for FastqRows {
     }
 
     fn build(&mut self, bytes: &[u8], selected: &[Selected<Framed>], _: &mut Warnings) -> Result<(), BrokenRow> {
-        row_by_row(bytes, selected, |record, framed| {
+        let rows = row_by_row(bytes, selected, |record, framed| {
             let Some(parts) = framed.parts(record, &mut self.joined) else { return Ok(()) };
             for (column, i) in self.projection.iter().enumerate() {
-                self.columns.put(column, parts.value(*i)).map_err(|e| e.on_line(framed.first_line()))?;
+                self.columns.put(column, parts.value(*i))?;
             }
             Ok(())
-        })
+        });
+        BrokenRow::first(rows, self.columns.check()).map_err(|broken| broken.explain(selected, Framed::explain))
     }
 
     fn bytes(&self) -> usize {
@@ -72,7 +74,7 @@ impl Rows for FastqRows {
 /// Whether every character is one of Phred+33's, `!` to `~`; bases lie among them. Without a way out, so that the
 /// compiler makes it wide.
 pub(super) fn is_printable(text: &[u8]) -> bool {
-    text.iter().fold(true, |all, b| all & b.is_ascii_graphic())
+    text.iter().fold(0, |most: u8, b| most.max(b.wrapping_sub(b'!'))) <= b'~' - b'!'
 }
 
 /// The columns that conditions can be on.
@@ -87,8 +89,8 @@ pub(super) fn field(name: &str) -> Option<(usize, FieldType)> {
 impl<'a> Parts<'a> {
     fn value(&self, i: usize) -> Option<&'a [u8]> {
         match i {
-            ID => Some(self.id),
-            DESCRIPTION => self.description,
+            ID => Some(self.id()),
+            DESCRIPTION => self.description(),
             SEQ => Some(self.seq),
             _ => Some(self.qual),
         }

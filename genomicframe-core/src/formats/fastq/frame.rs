@@ -1,6 +1,7 @@
 //! Where a record ends: found line by line, each byte looked at once however small the pieces it comes in.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, Range};
 
 use crate::error::{Error, Result};
 use crate::text::lines::{BOM, LineFramer, trim_end};
@@ -9,15 +10,15 @@ use crate::text::lines::{BOM, LineFramer, trim_end};
 const MAX_LINES: usize = 1 << 20;
 
 /// The lines of the record being framed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RecordFramer {
     line: LineFramer,
     /// Ends of the lines found, line breaks included.
     ends: Vec<usize>,
     /// Which line begins with `+`.
     plus: Option<usize>,
-    /// Lines of the file before this record.
-    before: u64,
+    /// Lines of the file before this record, where they were counted.
+    before: Option<u64>,
     blank: bool,
     /// Records found and not yet asked for.
     found: VecDeque<Framed>,
@@ -27,19 +28,55 @@ pub(super) struct RecordFramer {
 #[derive(Debug)]
 pub(super) struct Framed {
     /// Ends of its lines, line breaks included.
-    ends: Vec<usize>,
+    ends: Ends,
     /// Which line begins with `+`; `None`: it is a blank line.
     plus: Option<usize>,
     /// Lines of the file before.
-    before: u64,
+    before: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Ends {
+    /// Of nearly every record.
+    Four([usize; 4]),
+    Any(Vec<usize>),
+}
+
+impl Deref for Ends {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        match self {
+            Self::Four(ends) => ends,
+            Self::Any(ends) => ends,
+        }
+    }
 }
 
 impl RecordFramer {
+    /// `from_start`: the first record is the file's, so that lines can be counted.
+    pub(super) fn new(from_start: bool) -> Self {
+        Self {
+            line: LineFramer::default(),
+            ends: Vec::new(),
+            plus: None,
+            before: from_start.then_some(0),
+            blank: false,
+            found: VecDeque::new(),
+        }
+    }
+
     /// The length of the record at the start of `bytes`; `None`: it does not end within them.
     ///
     /// # Errors
     /// When the bytes are no record, or it is cut short.
     pub(super) fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
+        let is_begun = !self.ends.is_empty() || self.line.has_begun() || self.blank;
+        if !is_begun && let Some(ends) = four_lines(bytes) {
+            self.found.push_back(Framed { ends: Ends::Four(ends), plus: Some(2), before: self.before });
+            self.before = self.before.map(|n| n + 4);
+            return Ok(Some(ends[3]));
+        }
         loop {
             let start = self.ends.last().copied().unwrap_or(0);
             let Some(len) = self.line.frame(&bytes[start..], last) else { return Ok(None) };
@@ -56,9 +93,9 @@ impl RecordFramer {
             }
         }
         let (ends, lines) = (std::mem::take(&mut self.ends), self.before);
-        self.before += ends.len() as u64;
+        self.before = self.before.map(|n| n + ends.len() as u64);
         let len = ends.last().copied();
-        self.found.push_back(Framed { ends, plus: self.plus.take(), before: lines });
+        self.found.push_back(Framed { ends: Ends::Any(ends), plus: self.plus.take(), before: lines });
         Ok(len)
     }
 
@@ -69,7 +106,7 @@ impl RecordFramer {
 
     /// Names the line found last.
     fn explain(&self, e: Error) -> Error {
-        e.on_line(self.before + self.ends.len().max(1) as u64)
+        on_line(self.before, self.ends.len().max(1), e)
     }
 
     /// Line `i` of `record`, without its end.
@@ -138,17 +175,42 @@ impl RecordFramer {
     }
 }
 
+/// Ends of the lines of a record that has four, and nothing that needs a closer look.
+fn four_lines(bytes: &[u8]) -> Option<[usize; 4]> {
+    let end = |from: usize| memchr::memchr(b'\n', &bytes[from..]).map(|n| from + n + 1);
+    if bytes.first() != Some(&b'@') {
+        return None;
+    }
+    let name = end(0)?;
+    let seq = end(name)?;
+    if bytes[name] == b'+' || bytes.get(seq) != Some(&b'+') {
+        return None;
+    }
+    let plus = end(seq)?;
+    let qual = end(plus)?;
+    let len = |line: Range<usize>| trim_end(&bytes[line]).len();
+    (len(seq..plus) == 1 && len(name..seq) == len(plus..qual)).then_some([name, seq, plus, qual])
+}
+
+/// Names the line of a record, from 1, where those before it were counted.
+fn on_line(before: Option<u64>, line: usize, e: Error) -> Error {
+    match before {
+        Some(before) => e.on_line(before + line as u64),
+        None => e,
+    }
+}
+
 /// Line `i` of `record`, without its end; so many lines of the file come before the record.
-fn line<'a>(record: &'a [u8], ends: &[usize], i: usize, before: u64) -> &'a [u8] {
+fn line<'a>(record: &'a [u8], ends: &[usize], i: usize, before: Option<u64>) -> &'a [u8] {
     let start = i.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
     let line = trim_end(&record[start..ends[i]]);
-    if i == 0 && before == 0 { line.strip_prefix(BOM).unwrap_or(line) } else { line }
+    if i == 0 && before == Some(0) { line.strip_prefix(BOM).unwrap_or(line) } else { line }
 }
 
 impl Framed {
-    /// The first line of the record.
-    pub(super) fn first_line(&self) -> u64 {
-        self.before + 1
+    /// Names the first line of the record.
+    pub(super) fn explain(&self, e: Error) -> Error {
+        on_line(self.before, 1, e)
     }
 
     fn text<'a>(&self, record: &'a [u8], i: usize) -> &'a [u8] {
@@ -158,26 +220,36 @@ impl Framed {
     /// The parts of `record`; `None` when it is a blank line.
     pub(super) fn parts<'a>(&self, record: &'a [u8], joined: &'a mut [Vec<u8>; 2]) -> Option<Parts<'a>> {
         let plus = self.plus?;
-        let (id, description) = split_name(&self.text(record, 0)[1..]);
+        let name = &self.text(record, 0)[1..];
         if plus == 2 {
-            return Some(Parts { id, description, seq: self.text(record, 1), qual: self.text(record, 3) });
+            return Some(Parts { name, seq: self.text(record, 1), qual: self.text(record, 3) });
         }
         let [seq, qual] = joined;
         for (joined, lines) in [(&mut *seq, 1..plus), (&mut *qual, plus + 1..self.ends.len())] {
             joined.clear();
             lines.for_each(|i| joined.extend_from_slice(self.text(record, i)));
         }
-        Some(Parts { id, description, seq, qual })
+        Some(Parts { name, seq, qual })
     }
 }
 
 /// What a record says.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parts<'a> {
-    pub(super) id: &'a [u8],
-    pub(super) description: Option<&'a [u8]>,
+    /// Id and description.
+    name: &'a [u8],
     pub(super) seq: &'a [u8],
     pub(super) qual: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn id(&self) -> &'a [u8] {
+        split_name(self.name).0
+    }
+
+    pub(super) fn description(&self) -> Option<&'a [u8]> {
+        split_name(self.name).1
+    }
 }
 
 /// The id and what follows the first blank.

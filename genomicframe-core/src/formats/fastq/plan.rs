@@ -70,7 +70,8 @@ impl Dataset for FastqFile {
 
     fn decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {
         let filter = RowFilter::new(request, None, false, &decode::field)?;
-        let rows = decode::FastqRows::new(&self.schema, &request.projection, filter)?;
-        Ok(Box::new(RecordDecoder::new(rows, request, self.longest, is_from_start(partition))))
+        let numbered = is_from_start(partition);
+        let rows = decode::FastqRows::new(&self.schema, &request.projection, filter, numbered)?;
+        Ok(Box::new(RecordDecoder::new(rows, request, self.longest, numbered)))
     }
 }

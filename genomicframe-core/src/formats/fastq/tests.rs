@@ -138,12 +138,40 @@ fn told_apart_from_what_begins_alike() {
     }
 }
 
+/// The short way and line by line, with and without counting lines.
+#[test]
+fn records_are_framed_alike_however_they_come() {
+    for text in [READS, "@a\nACGT\nAC\n+a\n@III\n+I\n@b\nA\n+\nI\n@c\r\nAC\n+\r\nII\r\n@d\nAC\r\n+d\nII\n\n"] {
+        let frame = |numbered, grown: bool| {
+            let (mut framer, mut at, mut ends) = (RecordFramer::new(numbered), 0, Vec::new());
+            while at < text.len() {
+                let start = at;
+                // Bytes that grow one by one are never a whole record at first.
+                let mut len = if grown { 1 } else { text.len() - at };
+                at += loop {
+                    match framer.frame(&text.as_bytes()[at..at + len], at + len == text.len()).unwrap() {
+                        Some(n) => break n,
+                        None => len += 1,
+                    }
+                };
+                let framed = framer.next().unwrap();
+                let line = framed.explain(Error::corrupt("x")).to_string();
+                assert_eq!(line.contains("line"), numbered);
+                ends.push((at, framed.parts(text[start..at].as_bytes(), &mut Default::default()).is_some()));
+            }
+            ends
+        };
+        assert_eq!(frame(true, false), frame(true, true));
+        assert_eq!(frame(false, false), frame(true, true));
+    }
+}
+
 /// Row 41: a long read in many pieces, each searched once.
 #[test]
 fn a_long_record_takes_linear_time() {
     let n = 20_000_000;
     let text = [&b"@a\n"[..], &vec![b'A'; n], b"\n+\n", &vec![b'@'; n], b"\n"].concat();
-    let mut framer = RecordFramer::default();
+    let mut framer = RecordFramer::new(true);
     for end in (1..text.len()).step_by(1 << 10) {
         assert_eq!(framer.frame(&text[..end], false).unwrap(), None);
     }

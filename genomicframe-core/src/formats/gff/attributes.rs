@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use memchr::memmem;
+
 use crate::error::Result;
 use crate::text::fields::{present, utf8};
+use crate::text::repeated::Texts;
 
 /// An attribute as written.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +40,22 @@ pub(super) fn parts(field: &[u8]) -> impl Iterator<Item = Part<'_>> {
             }
         }
     })
+}
+
+/// The attribute whose key is the `len` bytes at `at`, if these are a key.
+fn part_at(field: &[u8], at: usize, len: usize) -> Option<Part<'_>> {
+    let before = field[..at].trim_ascii_end();
+    if !(before.is_empty() || before.ends_with(b";")) {
+        return None;
+    }
+    let rest = &field[at..];
+    let part = rest[..memchr::memchr(b';', rest).unwrap_or(rest.len())].trim_ascii_end();
+    let value = match part.get(len..)? {
+        [] => None,
+        [b'=', value @ ..] => Some(value),
+        _ => return None,
+    };
+    Some(Part { key: &part[..len], value, end: at + part.len() })
 }
 
 /// `text` with its escapes decoded.
@@ -106,6 +125,11 @@ pub(super) struct Key {
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     keys: Vec<Key>,
+    /// Where they are few and plain: what finds them without a look at the others.
+    searches: Vec<memmem::Finder<'static>>,
+    /// The keys met, wanted or not, and of each number: which wanted key it is.
+    met: Texts,
+    met_wanted: Vec<Option<usize>>,
     /// Where there are many, which a file can bring about.
     by_name: Option<HashMap<String, usize>>,
     any_case: bool,
@@ -113,13 +137,57 @@ pub(super) struct Wanted {
 
 /// Keys among which one is found by looking at each.
 const FEW: usize = 8;
+/// Keys that are faster searched one after another than by looking at all attributes.
+const SEARCHED: usize = 3;
 
 impl Wanted {
     pub(super) fn new(keys: Vec<Key>) -> Self {
         let exact = || keys.iter().enumerate().filter(|(_, k)| !k.any_case).map(|(i, k)| (k.name.clone(), i));
         let by_name = (keys.len() > FEW).then(|| exact().collect());
         let any_case = keys.iter().any(|k| k.any_case);
-        Self { keys, by_name, any_case }
+        let is_plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        let are_plain = keys.iter().all(|k| !k.name.is_empty() && k.name.as_bytes().iter().all(is_plain));
+        let mut searches = Vec::new();
+        if are_plain && !any_case && keys.len() <= SEARCHED {
+            searches.extend(keys.iter().map(|k| memmem::Finder::new(k.name.as_bytes()).into_owned()));
+        }
+        Self { keys, searches, met: Texts::default(), met_wanted: Vec::new(), by_name, any_case }
+    }
+
+    /// Calls `found` with the wanted attributes of a record and the numbers of their keys; those of a key in their order.
+    ///
+    /// # Errors
+    /// The first of `found`.
+    pub(super) fn find_all<'a>(
+        &mut self,
+        field: &'a [u8],
+        mut found: impl FnMut(usize, Part<'a>) -> Result<()>,
+    ) -> Result<()> {
+        // Another key may be a wanted one with escapes.
+        if self.searches.is_empty() || memchr::memchr(b'%', field).is_some() {
+            return parts(field).try_for_each(|part| self.look_up(part.key).map_or(Ok(()), |key| found(key, part)));
+        }
+        for (key, search) in self.searches.iter().enumerate() {
+            let len = search.needle().len();
+            search.find_iter(field).filter_map(|at| part_at(field, at, len)).try_for_each(|part| found(key, part))?;
+        }
+        Ok(())
+    }
+
+    /// [`Wanted::find`], which is asked once for each key.
+    fn look_up(&mut self, key: &[u8]) -> Option<usize> {
+        if let Some(number) = self.met.find(key) {
+            return self.met_wanted.get(number as usize).copied().flatten();
+        }
+        if self.met.are_many() {
+            (self.met, self.met_wanted) = Default::default();
+        }
+        let wanted = self.find(key);
+        if let Ok(number) = self.met.add(key, "attributes") {
+            self.met_wanted.resize(number as usize + 1, None);
+            self.met_wanted[number as usize] = wanted;
+        }
+        wanted
     }
 
     pub(super) fn len(&self) -> usize {
@@ -127,7 +195,7 @@ impl Wanted {
     }
 
     /// The number of the key written as `key`.
-    pub(super) fn find(&self, key: &[u8]) -> Option<usize> {
+    fn find(&self, key: &[u8]) -> Option<usize> {
         if memchr::memchr(b'%', key).is_some() {
             return self.find_text(&decode(std::str::from_utf8(key).ok()?));
         }
@@ -152,6 +220,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Random;
 
     #[test]
     fn parts_of_untidy_attributes() {
@@ -186,6 +255,31 @@ mod tests {
             ("%2541", "%41"),
         ] {
             assert_eq!(decode(text), decoded);
+        }
+    }
+
+    #[test]
+    fn attributes_are_searched_as_they_are_looked_through() {
+        let keys = ["a", "ab", "ID"].map(|name| Key { name: name.to_owned(), any_case: false });
+        let mut searched = Wanted::new(keys.to_vec());
+        let mut looked = Wanted { searches: Vec::new(), ..Wanted::new(keys.to_vec()) };
+        assert_eq!(searched.searches.len(), 3);
+        let mut random = Random(9);
+        for _ in 0..20_000 {
+            let pieces = ["a", "b", "=", ";", " ", "ID", "ab=", ";a=", ".", "x", ";ID", "%41", "%61"];
+            let most = pieces.len() - if random.below(9) == 0 { 0 } else { 2 };
+            let field: String = (0..random.below(12)).map(|_| pieces[random.below(most)]).collect();
+            let found = |wanted: &mut Wanted| {
+                let mut all = Vec::new();
+                let mut see = |key, p: Part<'_>| {
+                    all.push((key, p.end, p.value.map(<[u8]>::to_vec)));
+                    Ok(())
+                };
+                wanted.find_all(field.as_bytes(), &mut see).unwrap();
+                all.sort();
+                all
+            };
+            assert_eq!(found(&mut searched), found(&mut looked), "{field:?}");
         }
     }
 

@@ -1,8 +1,5 @@
 //! Lines into columns.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
-
 use arrow::array::RecordBatch;
 
 use super::attributes::{Wanted, decode_bytes, parts};
@@ -10,7 +7,7 @@ use super::header::{self, ATTRIBUTES, END, FIELDS, Layout, PHASE, SCORE, SEQID, 
 use crate::error::{Error, Result};
 use crate::scan::{BrokenRow, Fields, Partition, Rows, Selected, Warnings, row_by_row};
 use crate::text::columns::Columns;
-use crate::text::fields::{Cells, present};
+use crate::text::fields::present;
 use crate::text::filter::RowFilter;
 use crate::text::lines::{LineCounter, LineFramer, LineNumber};
 use crate::text::numbers::{double, int};
@@ -33,11 +30,22 @@ pub(super) struct GffRows {
     framer: LineFramer,
     lines: LineCounter,
     over: bool,
-    cells: Cells,
-    names: [Option<String>; NAMES],
     wanted: Wanted,
     slots: Slots,
 }
+
+/// A record that is a row.
+pub(super) struct GffRow {
+    line: LineNumber,
+    tabs: Tabs,
+    span: (i64, i64),
+}
+
+/// Where the fields before the attributes end.
+type Tabs = [usize; ATTRIBUTES];
+
+/// Of the names with escapes: the text.
+type Names = [Option<String>; NAMES];
 
 /// The wanted attributes of a record.
 struct Slots {
@@ -84,47 +92,36 @@ impl GffRows {
             framer: LineFramer::default(),
             lines: LineCounter::new(partition),
             over: false,
-            cells: Cells::default(),
-            names: Default::default(),
             slots: Slots { values: vec![Slot::Absent; wanted.len()], of_column },
             wanted,
         })
     }
 
-    /// Finds the fields of `line`; `false` when it is no wanted row.
-    fn look(&mut self, line: &[u8], warnings: &mut Warnings) -> Result<bool> {
-        let span = self.cut(line)?;
+    /// Finds the fields and the span of `line`; `None` when it is no wanted row.
+    fn look(&mut self, line: &[u8], warnings: &mut Warnings) -> Result<Option<(Tabs, (i64, i64))>> {
+        let tabs = find(line)?;
+        let cells = cut(line, &tabs);
+        let span = span(&cells, line)?;
+        let names = names(&cells)?;
         if self.tested {
-            self.slots.read(&self.wanted, &self.cells, line, (!self.map).then_some(warnings))?;
+            self.slots.read(&mut self.wanted, line, &tabs, (!self.map).then_some(warnings))?;
         }
-        let row = Line { line, cells: &self.cells, span, names: &self.names, slots: &self.slots };
-        self.filter.keeps(&row)
+        let row = Line { line, cells, span, names: &names, slots: &self.slots };
+        Ok(self.filter.keeps(&row)?.then_some((tabs, span)))
     }
 
-    fn cut(&mut self, line: &[u8]) -> Result<(i64, i64)> {
-        let fields = self.cells.cut(line, FIELDS);
-        if fields != FIELDS {
-            return Err(Error::corrupt(format!("{fields} tab-separated columns where GFF has {FIELDS}")).text(line));
-        }
-        let span = span(&self.cells, line)?;
-        for (i, name) in self.names.iter_mut().enumerate() {
-            let written = self.cells.get(line, i);
-            let escaped = memchr::memchr(b'%', written).is_some();
-            *name = if escaped { Some(decode_bytes(written, NAME_OF[i])?.into_owned()) } else { None };
-        }
-        Ok(span)
-    }
-
-    fn put(&mut self, line: &[u8], warnings: &mut Warnings) -> Result<()> {
-        let span = self.cut(line)?;
+    fn put(&mut self, line: &[u8], row: &GffRow, warnings: &mut Warnings) -> Result<()> {
+        let cells = cut(line, &row.tabs);
+        let names = names(&cells)?;
         if self.wanted.len() > 0 {
             let told = self.tested || self.map;
-            self.slots.read(&self.wanted, &self.cells, line, (!told).then_some(&mut *warnings))?;
+            self.slots.read(&mut self.wanted, line, &row.tabs, (!told).then_some(&mut *warnings))?;
         }
-        let row = Line { line, cells: &self.cells, span, names: &self.names, slots: &self.slots };
+        let row = Line { line, cells, span: row.span, names: &names, slots: &self.slots };
         for (column, i) in self.projection.iter().enumerate() {
             if *i == ATTRIBUTES {
-                put_map(&mut self.columns, column, row.cell(ATTRIBUTES), warnings)?;
+                put_entries(&mut self.columns, column, row.cells[ATTRIBUTES], warnings)?;
+                self.columns.put(column, None)?;
             } else {
                 row.check(*i)?;
                 match row.decoded(*i) {
@@ -137,11 +134,42 @@ impl GffRows {
     }
 }
 
+fn find(line: &[u8]) -> Result<Tabs> {
+    let mut tabs = Tabs::default();
+    let mut found = memchr::memchr_iter(b'\t', line);
+    let all = tabs.iter_mut().all(|tab| found.next().map(|at| *tab = at).is_some());
+    if !all || found.next().is_some() {
+        let fields = memchr::memchr_iter(b'\t', line).count() + 1;
+        return Err(Error::corrupt(format!("{fields} tab-separated columns where GFF has {FIELDS}")).text(line));
+    }
+    Ok(tabs)
+}
+
+fn cut<'a>(line: &'a [u8], tabs: &Tabs) -> [&'a [u8]; FIELDS] {
+    let mut start = 0;
+    let mut cells = [&line[..0]; FIELDS];
+    for (cell, end) in cells.iter_mut().zip(tabs.iter().copied().chain([line.len()])) {
+        *cell = &line[start..end];
+        start = end + 1;
+    }
+    cells
+}
+
+fn names(cells: &[&[u8]; FIELDS]) -> Result<Names> {
+    let mut names = Names::default();
+    for (i, name) in names.iter_mut().enumerate() {
+        if cells[i].contains(&b'%') {
+            *name = Some(decode_bytes(cells[i], NAME_OF[i])?.into_owned());
+        }
+    }
+    Ok(names)
+}
+
 /// First and last position.
-fn span(cells: &Cells, line: &[u8]) -> Result<(i64, i64)> {
-    let (start, end) = (int(cells.get(line, START), "start")?, int(cells.get(line, END), "end")?);
+fn span(cells: &[&[u8]; FIELDS], line: &[u8]) -> Result<(i64, i64)> {
+    let (start, end) = (int(cells[START], "start")?, int(cells[END], "end")?);
     if start < 1 {
-        return Err(Error::corrupt("a position below 1").field("start").text(cells.get(line, START)));
+        return Err(Error::corrupt("a position below 1").field("start").text(cells[START]));
     }
     if start > end {
         return Err(Error::corrupt(format!("the feature ends at {end}, before its start {start}"))
@@ -152,15 +180,20 @@ fn span(cells: &Cells, line: &[u8]) -> Result<(i64, i64)> {
 }
 
 impl Slots {
-    fn read(&mut self, wanted: &Wanted, cells: &Cells, line: &[u8], mut warnings: Option<&mut Warnings>) -> Result<()> {
+    fn read(
+        &mut self,
+        wanted: &mut Wanted,
+        line: &[u8],
+        tabs: &Tabs,
+        mut warnings: Option<&mut Warnings>,
+    ) -> Result<()> {
         self.values.fill(Slot::Absent);
-        let field = cells.get(line, ATTRIBUTES);
-        let before = line.len() - field.len();
-        for part in parts(field) {
-            let Some(slot) = wanted.find(part.key).and_then(|i| self.values.get_mut(i)) else { continue };
+        let before = tabs[ATTRIBUTES - 1] + 1;
+        wanted.find_all(&line[before..], |key, part| {
+            let Some(slot) = self.values.get_mut(key) else { return Ok(()) };
             if *slot != Slot::Absent {
                 warnings.as_mut().into_iter().for_each(|w| w.add(TWICE));
-                continue;
+                return Ok(());
             }
             *slot = match part.value {
                 None => Slot::Null,
@@ -169,8 +202,8 @@ impl Slots {
                 }
                 Some(value) => Slot::Written(before + part.end - value.len(), before + part.end),
             };
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn get(&self, column: usize) -> &Slot {
@@ -179,48 +212,38 @@ impl Slots {
     }
 }
 
-/// Appends all attributes of a record; null when it has none.
-fn put_map(columns: &mut Columns, column: usize, field: &[u8], warnings: &mut Warnings) -> Result<()> {
-    let mut pairs: Vec<(Cow<'_, str>, Option<Cow<'_, str>>)> = Vec::new();
-    let mut known = HashSet::new();
+/// Adds all attributes of a record.
+fn put_entries(columns: &mut Columns, column: usize, field: &[u8], warnings: &mut Warnings) -> Result<()> {
+    let escaped = memchr::memchr(b'%', field).is_some();
     for part in parts(field) {
-        let key = decode_bytes(part.key, "attributes")?;
-        let again = if pairs.len() < FEW {
-            pairs.iter().any(|(k, _)| *k == key)
+        let new = if escaped {
+            let key = decode_bytes(part.key, "attributes")?;
+            let value = part.value.map(|v| decode_bytes(v, "attributes")).transpose()?;
+            columns.put_entry_str(column, &key, value.as_deref())?
         } else {
-            if known.is_empty() {
-                known.extend(pairs.iter().map(|(k, _)| k.clone()));
-            }
-            !known.insert(key.clone())
+            columns.put_entry(column, part.key, part.value)?
         };
-        if again {
+        if !new {
             warnings.add(TWICE);
-            continue;
         }
-        pairs.push((key, part.value.map(|v| decode_bytes(v, "attributes")).transpose()?));
     }
-    if pairs.is_empty() {
-        return columns.put(column, None);
-    }
-    columns.put_map(column, pairs.iter().map(|(k, v)| (k.as_ref(), v.as_deref())))
+    Ok(())
 }
 
-/// Attributes among which one is found by looking at each.
-const FEW: usize = 24;
-
 impl Rows for GffRows {
-    type Row = LineNumber;
+    type Row = GffRow;
 
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         Ok(self.framer.frame(bytes, last))
     }
 
-    fn select(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<Option<LineNumber>> {
-        let line = self.lines.text(record);
-        match header::kind(line) {
+    fn select(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<Option<GffRow>> {
+        let text = self.lines.text(record);
+        match header::kind(text) {
             header::Line::Record => {
-                let wanted = self.look(line, warnings).map_err(|e| self.lines.number().explain(e))?;
-                Ok(wanted.then(|| self.lines.number()))
+                let line = self.lines.number();
+                let wanted = self.look(text, warnings).map_err(|e| line.explain(e))?;
+                Ok(wanted.map(|(tabs, span)| GffRow { line, tabs, span }))
             }
             kind => {
                 self.over = kind == header::Line::End;
@@ -229,15 +252,13 @@ impl Rows for GffRows {
         }
     }
 
-    fn build(
-        &mut self,
-        bytes: &[u8],
-        selected: &[Selected<LineNumber>],
-        warnings: &mut Warnings,
-    ) -> Result<(), BrokenRow> {
-        row_by_row(bytes, selected, |record, number| {
-            self.put(number.text(record), warnings).map_err(|e| number.explain(e))
-        })
+    fn build(&mut self, bytes: &[u8], selected: &[Selected<GffRow>], warnings: &mut Warnings) -> Result<(), BrokenRow> {
+        if self.projection.is_empty() {
+            return Ok(());
+        }
+        let rows = row_by_row(bytes, selected, |record, row| self.put(row.line.text(record), row, warnings));
+        BrokenRow::first(rows, self.columns.check())
+            .map_err(|broken| broken.explain(selected, |row, e| row.line.explain(e)))
     }
 
     fn bytes(&self) -> usize {
@@ -256,17 +277,13 @@ impl Rows for GffRows {
 /// A record's fields.
 struct Line<'a> {
     line: &'a [u8],
-    cells: &'a Cells,
+    cells: [&'a [u8]; FIELDS],
     span: (i64, i64),
-    names: &'a [Option<String>; NAMES],
+    names: &'a Names,
     slots: &'a Slots,
 }
 
 impl<'a> Line<'a> {
-    fn cell(&self, i: usize) -> &'a [u8] {
-        self.cells.get(self.line, i)
-    }
-
     /// Column `i` as text, where decoding changed it.
     fn decoded(&self, i: usize) -> Option<&'a str> {
         match (self.names.get(i), self.slots.get(i)) {
@@ -283,15 +300,16 @@ impl<'a> Line<'a> {
         }
         match self.slots.get(i) {
             Slot::Written(start, end) => self.line.get(*start..*end),
-            _ if i < ATTRIBUTES => present(self.cell(i)),
+            _ if i < ATTRIBUTES => present(self.cells[i]),
             _ => None,
         }
     }
 
     /// Whether a column has one of the few values that it can have.
     fn check(&self, i: usize) -> Result<()> {
-        let bad = |why: &str| Err(Error::corrupt(why).field(NAME_OF[i]).text(self.cell(i)));
-        match (i, self.cell(i)) {
+        let cell = self.cells.get(i).copied().unwrap_or_default();
+        let bad = |why: &str| Err(Error::corrupt(why).field(NAME_OF[i]).text(cell));
+        match (i, cell) {
             (STRAND, b"+" | b"-" | b"." | b"?") | (PHASE, b"0" | b"1" | b"2" | b".") => Ok(()),
             (STRAND, _) => bad("none of + - . ?"),
             (PHASE, _) => bad("none of 0 1 2 ."),

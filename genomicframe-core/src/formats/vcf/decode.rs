@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float32Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringViewBuilder};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
 
-use super::genotypes::GenotypeReader;
+use super::fixed::FixedColumn;
+use super::genotypes::{Form, GenotypeReader, Wanted};
 use super::info::{Entry, Finder, InfoReader};
-use super::line::{Line, Tabs, Tested, optional};
+use super::line::{Line, Tabs, Tested};
 use super::schema::{Columns, Key, Kind, Source};
 use super::values::Cells;
 use crate::error::{Error, Result};
 use crate::scan::{BrokenRow, Rows, ScanRequest, Selected, SpanFilter, Test, Warnings, row_by_row};
-use crate::text::{fields, lines};
+use crate::text::lines;
+use crate::text::lists::Broken;
 
 /// Where a partition begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,17 +51,10 @@ pub(super) struct VcfRows {
     row_bytes: usize,
 }
 
-/// Of each column of the schema that is wanted: what it is built with.
+/// What the wanted columns are built with.
 #[derive(Default)]
 struct Builders {
-    chrom: Option<StringViewBuilder>,
-    pos: Option<Int64Builder>,
-    end: Option<Int64Builder>,
-    id: Option<StringViewBuilder>,
-    reference: Option<StringViewBuilder>,
-    alt: Option<Cells>,
-    qual: Option<Float32Builder>,
-    filter: Option<StringViewBuilder>,
+    fixed: Vec<FixedColumn>,
     info: Vec<Cells>,
     /// Of each wanted column, in the order of the batch.
     outputs: Vec<Output>,
@@ -68,10 +63,11 @@ struct Builders {
 /// Where a column of the batch comes from.
 #[derive(Clone, Copy)]
 enum Output {
-    Fixed(Source),
+    /// A place in [`Builders::fixed`].
+    Fixed(usize),
     /// A place in [`Builders::info`], which is the slot of its [`InfoReader`] too.
     Info(usize),
-    /// A slot of the [`GenotypeReader`].
+    /// A column of the [`GenotypeReader`].
     Format(usize),
     /// The same as an earlier column of the batch.
     Same(usize),
@@ -87,12 +83,12 @@ impl VcfRows {
         filter: Option<SpanFilter>,
         begin: Begin,
     ) -> Result<Self> {
-        let schema = Arc::new(columns.schema.project(&request.projection)?);
+        let mut fields = columns.schema.project(&request.projection)?.fields().to_vec();
         let conditions = &request.predicate.all;
         let test = Test::bind_all(conditions, &|name| columns.testable(name))
             .ok_or_else(|| Error::invalid(format!("a VCF scan cannot apply: {}", request.predicate)))?;
         let mut builders = Builders::default();
-        let (mut info, mut format): (Vec<&Key>, Vec<&Key>) = (Vec::new(), Vec::new());
+        let (mut info, mut format): (Vec<&Key>, Vec<Wanted<'_>>) = (Vec::new(), Vec::new());
         for (i, column) in request.projection.iter().enumerate() {
             if let Some(first) = request.projection[..i].iter().position(|c| c == column) {
                 builders.outputs.push(Output::Same(first));
@@ -100,24 +96,33 @@ impl VcfRows {
             }
             let source = columns.sources.get(*column).copied();
             let source = source.ok_or_else(|| Error::invalid(format!("there is no column number {column}")))?;
-            let output = match source {
+            builders.outputs.push(match source {
                 Source::Info(key) => {
                     builders.info.push(Cells::new(&columns.info[key]));
                     info.push(&columns.info[key]);
                     Output::Info(info.len() - 1)
                 }
                 Source::Format(key) => {
-                    format.push(&columns.format[key]);
+                    format.push(Wanted { key: &columns.format[key], form: Form::List });
                     Output::Format(format.len() - 1)
                 }
                 fixed => {
-                    builders.add(fixed);
-                    Output::Fixed(fixed)
+                    builders.fixed.extend(FixedColumn::new(fixed));
+                    Output::Fixed(builders.fixed.len() - 1)
                 }
-            };
-            builders.outputs.push(output);
+            });
         }
-        let row_bytes = VALUE_BYTES * (request.projection.len() + format.len() * columns.samples.len());
+        let lists = format.len();
+        for computed in &request.computed {
+            let (wanted, field) = columns
+                .compute(computed)
+                .ok_or_else(|| Error::invalid(format!("a VCF scan cannot compute {computed}")))?;
+            fields.push(Arc::new(field));
+            builders.outputs.push(Output::Format(format.len()));
+            format.push(wanted);
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let row_bytes = VALUE_BYTES * (builders.outputs.len() + lists * columns.samples.len());
         let tested = columns.info.iter().map(|k| {
             let used = !conditions.is_empty() && !k.list && k.kind != Kind::Flag;
             used.then(|| Finder::new(&k.name, k.alias.as_deref()))
@@ -132,7 +137,7 @@ impl VcfRows {
             contig: Vec::new(),
             builders,
             info: (!info.is_empty()).then(|| InfoReader::new(info.into_iter(), columns.info.len())),
-            genotypes: (!format.is_empty()).then(|| GenotypeReader::new(format.into_iter())),
+            genotypes: (!format.is_empty()).then(|| GenotypeReader::new(&format, &columns)),
             header_left: if let Begin::Header(bytes) = begin { bytes } else { 0 },
             line: match begin {
                 Begin::Header(_) => Some(0),
@@ -160,7 +165,8 @@ impl VcfRows {
 
     /// Whether `record` is a row, and where its fields are.
     fn look(&mut self, record: &[u8]) -> Result<Option<Tabs>> {
-        let (line, tabs) = Line::parse(record)?;
+        let tabs = Line::find(record)?;
+        let line = Line::cut(record, &tabs);
         if !self.keeps(&line)? {
             return Ok(None);
         }
@@ -173,12 +179,19 @@ impl VcfRows {
     }
 
     fn put(&mut self, line: &Line<'_>, warnings: &mut Warnings) -> Result<()> {
-        self.bytes += self.row_bytes + self.builders.fixed(line, &self.end, warnings)?;
+        self.bytes += self.row_bytes;
+        for column in &mut self.builders.fixed {
+            self.bytes += column.push(line, &self.end, warnings)?;
+        }
+        if self.info.is_none() && self.genotypes.is_none() {
+            return Ok(());
+        }
+        let (info, samples) = line.info_and_samples();
         if let Some(reader) = &mut self.info {
-            if let Some(more) = line.samples.filter(|_| self.columns.all_samples == 0) {
+            if let Some(more) = samples.filter(|_| self.columns.all_samples == 0) {
                 return Err(Error::corrupt("more columns than the header has").text(more));
             }
-            let info = if line.info == b"." { b"" } else { line.info };
+            let info = if info == b"." { b"" } else { info };
             reader.read(info, warnings);
             for (slot, cells) in self.builders.info.iter_mut().enumerate() {
                 match reader.entry(slot, info) {
@@ -192,9 +205,21 @@ impl VcfRows {
             }
         }
         if let Some(genotypes) = &mut self.genotypes {
-            self.bytes += genotypes.read(line.samples, &self.columns, warnings)?;
+            self.bytes += genotypes.read(samples, &self.columns, warnings)?;
         }
         Ok(())
+    }
+
+    /// Checks the text of the rows put since the last call.
+    fn check(&mut self) -> Result<(), BrokenRow> {
+        let fixed = self.builders.fixed.iter_mut().map(FixedColumn::check);
+        let info = self.builders.info.iter_mut().map(Cells::check);
+        let format = self.genotypes.iter_mut().map(GenotypeReader::check);
+        let broken = fixed.chain(info).chain(format).filter_map(Result::err);
+        match broken.min_by_key(|(index, _): &Broken| *index) {
+            Some((index, error)) => Err(BrokenRow { index, error }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -241,9 +266,13 @@ impl Rows for VcfRows {
     }
 
     fn build(&mut self, bytes: &[u8], selected: &[Selected<VcfRow>], warnings: &mut Warnings) -> Result<(), BrokenRow> {
-        row_by_row(bytes, selected, |record, VcfRow { tabs, line }| {
-            self.put(&Line::cut(lines::trim_end(record), tabs), warnings).map_err(|e| on(*line, e))
-        })
+        if self.builders.outputs.is_empty() {
+            return Ok(());
+        }
+        let rows = row_by_row(bytes, selected, |record, row| {
+            self.put(&Line::cut(lines::trim_end(record), &row.tabs), warnings)
+        });
+        BrokenRow::first(rows, self.check()).map_err(|broken| broken.explain(selected, |row, e| on(row.line, e)))
     }
 
     fn bytes(&self) -> usize {
@@ -255,95 +284,18 @@ impl Rows for VcfRows {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.builders.outputs.len());
         for i in 0..self.builders.outputs.len() {
             let array = match self.builders.outputs[i] {
-                Output::Fixed(source) => self.builders.finish(source)?,
+                Output::Fixed(place) => self.builders.fixed.get_mut(place).map(FixedColumn::finish).transpose()?,
                 Output::Info(place) => self.builders.info.get_mut(place).map(Cells::finish).transpose()?,
-                Output::Format(slot) => match &mut self.genotypes {
-                    Some(genotypes) => genotypes.finish(slot)?,
+                Output::Format(place) => match &mut self.genotypes {
+                    Some(genotypes) => genotypes.finish(place)?,
                     None => None,
                 },
                 Output::Same(first) => arrays.get(first).cloned(),
             };
             arrays.extend(array);
         }
+        self.genotypes.iter_mut().for_each(GenotypeReader::next_batch);
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
-    }
-}
-
-impl Builders {
-    fn add(&mut self, source: Source) {
-        let text = || Some(StringViewBuilder::new());
-        match source {
-            Source::Chrom => self.chrom = text(),
-            Source::Pos => self.pos = Some(Int64Builder::new()),
-            Source::End => self.end = Some(Int64Builder::new()),
-            Source::Id => self.id = text(),
-            Source::Ref => self.reference = text(),
-            Source::Alt => {
-                let (name, label) = ("ALT".to_owned(), "ALT".to_owned());
-                self.alt = Some(Cells::new(&Key { name, alias: None, kind: Kind::Text, list: true, label }));
-            }
-            Source::Qual => self.qual = Some(Float32Builder::new()),
-            Source::Filter => self.filter = text(),
-            Source::Info(_) | Source::Format(_) => {}
-        }
-    }
-
-    /// Appends the fixed fields; returns how many bytes of text they have.
-    fn fixed(&mut self, line: &Line<'_>, end: &Finder, warnings: &mut Warnings) -> Result<usize> {
-        let mut bytes = 0;
-        if let Some(b) = &mut self.chrom {
-            b.append_value(fields::utf8(line.chrom, "CHROM")?);
-        }
-        if self.pos.is_some() || self.end.is_some() {
-            let pos = line.pos()?;
-            if let Some(b) = &mut self.pos {
-                b.append_value(pos);
-            }
-            if let Some(b) = &mut self.end {
-                let end = line.end(pos, end)?;
-                if end.ignored {
-                    warnings.add("INFO/END before POS: the end of REF is taken");
-                }
-                b.append_value(end.position);
-            }
-        }
-        if let Some(b) = &mut self.id {
-            let id = optional(line.id, "ID")?;
-            b.append_option(id.map(|t| fields::utf8(t, "ID")).transpose()?);
-            bytes += line.id.len();
-        }
-        if let Some(b) = &mut self.reference {
-            b.append_value(fields::utf8(line.reference()?, "REF")?);
-            bytes += line.reference.len();
-        }
-        if let Some(b) = &mut self.alt {
-            b.push(optional(line.alt, "ALT")?)?;
-            bytes += line.alt.len();
-        }
-        if let Some(b) = &mut self.qual {
-            b.append_option(line.qual()?);
-        }
-        if let Some(b) = &mut self.filter {
-            let filter = optional(line.filter, "FILTER")?;
-            b.append_option(filter.map(|t| fields::utf8(t, "FILTER")).transpose()?);
-            bytes += line.filter.len();
-        }
-        Ok(bytes)
-    }
-
-    fn finish(&mut self, source: Source) -> Result<Option<ArrayRef>> {
-        let text = |b: &mut Option<StringViewBuilder>| b.as_mut().map(|b| Arc::new(b.finish()) as ArrayRef);
-        Ok(match source {
-            Source::Chrom => text(&mut self.chrom),
-            Source::Pos => self.pos.as_mut().map(|b| Arc::new(b.finish()) as ArrayRef),
-            Source::End => self.end.as_mut().map(|b| Arc::new(b.finish()) as ArrayRef),
-            Source::Id => text(&mut self.id),
-            Source::Ref => text(&mut self.reference),
-            Source::Alt => self.alt.as_mut().map(Cells::finish).transpose()?,
-            Source::Qual => self.qual.as_mut().map(|b| Arc::new(b.finish()) as ArrayRef),
-            Source::Filter => text(&mut self.filter),
-            Source::Info(_) | Source::Format(_) => None,
-        })
     }
 }

@@ -18,13 +18,12 @@ pub(super) struct Line<'a> {
     pub alt: &'a [u8],
     pub qual: &'a [u8],
     pub filter: &'a [u8],
-    pub info: &'a [u8],
-    /// FORMAT and the samples, if the line has any.
-    pub samples: Option<&'a [u8]>,
+    /// INFO and what follows it.
+    rest: &'a [u8],
 }
 
-/// Where the first eight fields of a line end.
-pub(super) type Tabs = [usize; NAMES.len()];
+/// Where the fields before INFO end. INFO and the samples are long: their ends are looked for when they are needed.
+pub(super) type Tabs = [u32; NAMES.len() - 1];
 
 fn too_few(line: &[u8], fields: usize) -> Error {
     let message = format!("{fields} tab-separated fields where at least {} are needed", NAMES.len());
@@ -45,28 +44,38 @@ pub(super) struct End {
 
 impl<'a> Line<'a> {
     /// Finds the fields of `line`, given without its end.
-    pub(super) fn parse(line: &'a [u8]) -> Result<(Self, Tabs)> {
-        let mut tabs = [0; NAMES.len()];
+    pub(super) fn find(line: &'a [u8]) -> Result<Tabs> {
+        let mut tabs = Tabs::default();
         let mut found = memchr::memchr_iter(b'\t', line);
         for (i, tab) in tabs.iter_mut().enumerate() {
-            *tab = match found.next() {
-                Some(at) => at,
-                None if i + 1 == NAMES.len() => line.len(),
-                None => return Err(too_few(line, i + 1)),
-            };
+            let at = found.next().ok_or_else(|| too_few(line, i + 1))?;
+            *tab = u32::try_from(at).map_err(|_| Error::limit("a field is longer than 4 GiB").field(NAMES[i]))?;
         }
-        Ok((Self::cut(line, &tabs), tabs))
+        Ok(tabs)
     }
 
-    /// The fields of a line whose tabs were found before.
+    /// The fields of a line, which were found before.
     pub(super) fn cut(line: &'a [u8], tabs: &Tabs) -> Self {
         let mut start = 0;
-        let [chrom, pos, id, reference, alt, qual, filter, info] = tabs.map(|tab| {
-            let field = &line[start..tab];
-            start = tab + 1;
-            field
-        });
-        Self { chrom, pos, id, reference, alt, qual, filter, info, samples: line.get(start..) }
+        let mut fields = [&line[..0]; NAMES.len() - 1];
+        for (field, tab) in fields.iter_mut().zip(tabs) {
+            *field = &line[start..*tab as usize];
+            start = *tab as usize + 1;
+        }
+        let [chrom, pos, id, reference, alt, qual, filter] = fields;
+        Self { chrom, pos, id, reference, alt, qual, filter, rest: &line[start..] }
+    }
+
+    pub(super) fn info(&self) -> &'a [u8] {
+        self.info_and_samples().0
+    }
+
+    /// INFO, and FORMAT and the samples, if the line has any.
+    pub(super) fn info_and_samples(&self) -> (&'a [u8], Option<&'a [u8]>) {
+        match memchr::memchr(b'\t', self.rest) {
+            Some(tab) => (&self.rest[..tab], Some(&self.rest[tab + 1..])),
+            None => (self.rest, None),
+        }
     }
 
     /// The contig's name. One that cannot be a name (VCF §1.6.1) betrays a shifted or broken line.
@@ -103,7 +112,7 @@ impl<'a> Line<'a> {
     pub(super) fn end(&self, pos: i64, key: &info::Finder) -> Result<End> {
         let length = self.reference()?.len() as i64;
         let of_reference = pos.saturating_add(length - 1);
-        match key.find(self.info).flatten() {
+        match key.find(self.info()).flatten() {
             None | Some(b"" | b".") => Ok(End { position: of_reference, ignored: false }),
             Some(text) => match numbers::int(text, "INFO/END")? {
                 end if end >= pos => Ok(End { position: end, ignored: false }),
@@ -142,7 +151,7 @@ impl Tested<'_> {
     }
 
     fn info(&self, key: usize) -> Option<&[u8]> {
-        given(self.info.get(key)?.as_ref()?.find(self.line.info).flatten())
+        given(self.info.get(key)?.as_ref()?.find(self.line.info()).flatten())
     }
 
     /// An INFO value that is a single number.

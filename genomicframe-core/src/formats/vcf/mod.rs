@@ -6,7 +6,7 @@
 //! | `schema` | header → columns |
 //! | `plan` | the dataset: header, columns, index |
 //! | `line` | one line's fields, parsed on demand; conditions on them |
-//! | `decode` | lines → rows; `info` and `genotypes` find keys, `values` holds what becomes arrays |
+//! | `decode` | lines → rows: `fixed` builds the columns of fields, `info` and `genotypes` find keys, `values` holds their values |
 //! | `encode` | rows → lines |
 //!
 //! ```text
@@ -26,6 +26,7 @@
 
 mod decode;
 mod encode;
+mod fixed;
 mod genotypes;
 mod header;
 mod info;

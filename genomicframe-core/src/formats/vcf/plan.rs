@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -16,8 +16,8 @@ use crate::genome::{Contig, Contigs};
 use crate::index::BinningIndex;
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
-    Condition, Cut, Dataset, Decoder, FormatId, Framing, LineStarts, OpenOptions, Partition, Pushdown, RecordDecoder,
-    ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, Test,
+    Computed, Condition, Cut, Dataset, Decoder, FormatId, Framing, LineStarts, OpenOptions, Partition, Pushdown,
+    RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, Test,
 };
 
 pub(super) const ID: FormatId = FormatId("vcf");
@@ -155,6 +155,10 @@ impl Dataset for VcfDataset {
             Some(_) => Pushdown::Exact,
             None => Pushdown::Unsupported,
         }
+    }
+
+    fn compute(&self, computed: &Computed) -> Option<Field> {
+        self.columns.compute(computed).map(|(_, field)| field)
     }
 
     fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::genotypes::{Form, Wanted};
 use super::header::{Declaration, Header, Number, Type};
 use crate::error::{Error, Result};
-use crate::scan::{FieldType, OpenOptions};
+use crate::scan::{Computed, ComputedValue, FieldType, OpenOptions};
 use crate::schema;
 
 /// Where a column's values come from.
@@ -122,6 +123,28 @@ impl Columns {
             Source::Alt | Source::Format(_) => return None,
         };
         Some((index, ty))
+    }
+}
+
+impl Columns {
+    /// What is read for `computed`, and its field; `None` when this file has no such column or cannot compute it.
+    pub(super) fn compute(&self, computed: &Computed) -> Option<(Wanted<'_>, Field)> {
+        let column = self.schema.index_of(&computed.column).ok()?;
+        let Source::Format(key) = *self.sources.get(column)? else { return None };
+        let key = self.format.get(key)?;
+        let form = match &computed.value {
+            ComputedValue::OfSample(name) => Form::OfSample(self.sample_names.iter().position(|n| n == name)?),
+            _ if key.name != "GT" => return None,
+            ComputedValue::AlleleNumber => Form::AlleleNumber,
+            ComputedValue::AlleleCount => Form::AlleleCount,
+            ComputedValue::AlleleFrequency => Form::AlleleFrequency,
+        };
+        let ty = match (form, self.schema.field(column).data_type()) {
+            (Form::OfSample(_), DataType::List(item)) => item.data_type().clone(),
+            (Form::AlleleFrequency, _) => DataType::Float64,
+            _ => DataType::Int64,
+        };
+        Some((Wanted { key, form }, Field::new(computed.to_string(), ty, true)))
     }
 }
 

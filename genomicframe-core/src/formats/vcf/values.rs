@@ -2,60 +2,21 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, BooleanBuilder, Float32Builder, Int32Builder, ListArray, NullBufferBuilder, StringViewBuilder,
-};
-use arrow::buffer::{OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::Field;
+use arrow::array::{ArrayRef, BooleanBuilder, Float32Builder, Int32Builder};
 
 use super::line::given;
 use super::schema::{Key, Kind};
-use crate::error::{Error, Result};
-use crate::text::{fields, numbers};
-
-/// Lists of what was appended elsewhere: one array's offsets and nulls.
-#[derive(Debug)]
-pub(super) struct Lists {
-    offsets: Vec<i32>,
-    nulls: NullBufferBuilder,
-}
-
-impl Default for Lists {
-    fn default() -> Self {
-        Self { offsets: vec![0], nulls: NullBufferBuilder::new(0) }
-    }
-}
-
-impl Lists {
-    /// Ends a list of the `len` items since the last one.
-    pub(super) fn push(&mut self, len: usize) -> Result<()> {
-        let last = self.offsets.last().copied().unwrap_or_default();
-        let next = i32::try_from(len).ok().and_then(|len| last.checked_add(len));
-        // A batch ends long before: only a single line of gigabytes comes here.
-        let next = next.ok_or_else(|| Error::limit("more than 2^31 list items in a batch"))?;
-        self.offsets.push(next);
-        self.nulls.append_non_null();
-        Ok(())
-    }
-
-    pub(super) fn push_null(&mut self) {
-        self.offsets.push(self.offsets.last().copied().unwrap_or_default());
-        self.nulls.append_null();
-    }
-
-    pub(super) fn finish(&mut self, items: ArrayRef) -> Result<ArrayRef> {
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, vec![0])));
-        let field = Arc::new(Field::new("item", items.data_type().clone(), true));
-        Ok(Arc::new(ListArray::try_new(field, offsets, items, self.nulls.finish())?))
-    }
-}
+use crate::error::Result;
+use crate::text::lists::{Broken, Lists};
+use crate::text::numbers;
+use crate::text::text_column::TextColumn;
 
 #[derive(Debug)]
 enum Items {
     Flag(BooleanBuilder),
     Int(Int32Builder),
     Float(Float32Builder),
-    Text(StringViewBuilder),
+    Text(TextColumn),
 }
 
 impl Items {
@@ -64,18 +25,18 @@ impl Items {
             Self::Flag(b) => b.append_value(text.is_some()),
             Self::Int(b) => b.append_option(text.map(|t| numbers::int32(t, label)).transpose()?),
             Self::Float(b) => b.append_option(text.map(|t| numbers::float(t, label)).transpose()?),
-            Self::Text(b) => b.append_option(text.map(|t| fields::utf8(t, label)).transpose()?),
+            Self::Text(b) => b.push_option(text),
         }
         Ok(())
     }
 
-    fn finish(&mut self) -> ArrayRef {
-        match self {
+    fn finish(&mut self) -> Result<ArrayRef> {
+        Ok(match self {
             Self::Flag(b) => Arc::new(b.finish()),
             Self::Int(b) => Arc::new(b.finish()),
             Self::Float(b) => Arc::new(b.finish()),
-            Self::Text(b) => Arc::new(b.finish()),
-        }
+            Self::Text(b) => b.finish()?,
+        })
     }
 }
 
@@ -93,7 +54,7 @@ impl Cells {
             Kind::Flag => Items::Flag(BooleanBuilder::new()),
             Kind::Int => Items::Int(Int32Builder::new()),
             Kind::Float => Items::Float(Float32Builder::new()),
-            Kind::Text => Items::Text(StringViewBuilder::new()),
+            Kind::Text => Items::Text(TextColumn::default()),
         };
         Self { items, lists: key.list.then(Lists::default), label: key.label.clone() }
     }
@@ -108,7 +69,7 @@ impl Cells {
         matches!(self.items, Items::Flag(_))
     }
 
-    /// Appends a value as the file writes it. Null: nothing, a dot, and of scalars the empty text.
+    /// Appends a value as the file writes it; text is checked by [`Cells::check`]. Null: nothing, a dot, and of scalars the empty text.
     pub(super) fn push(&mut self, text: Option<&[u8]>) -> Result<()> {
         match &mut self.lists {
             None => self.items.push(given(text), &self.label).map_err(|e| match text {
@@ -136,8 +97,23 @@ impl Cells {
         }
     }
 
+    /// Checks the text of the values appended since the last call.
+    ///
+    /// # Errors
+    /// With the number among them of the first that is not UTF-8 or has a NUL byte.
+    pub(super) fn check(&mut self) -> Result<(), Broken> {
+        let items = match &mut self.items {
+            Items::Text(b) => b.check(&self.label),
+            _ => Ok(()),
+        };
+        match &mut self.lists {
+            None => items,
+            Some(lists) => lists.check(items),
+        }
+    }
+
     pub(super) fn finish(&mut self) -> Result<ArrayRef> {
-        let items = self.items.finish();
+        let items = self.items.finish()?;
         match &mut self.lists {
             None => Ok(items),
             Some(lists) => lists.finish(items),
