@@ -68,7 +68,7 @@ impl SpanText {
     }
 
     fn read_contigs(&self, index: &BinningIndex) -> Result<Contigs> {
-        let Preset { name, columns, zero_based, contig } = self.preset;
+        let Preset { name, columns, zero_based, contig, .. } = self.preset;
         let hint = || format!("index it again with: tabix -p {name}");
         let Some(tabix) = index.tabix() else {
             return Err(Error::corrupt("its index is none of a text file").hint(hint()));

@@ -159,6 +159,7 @@ fn random_requests_give_the_rows_of_a_bam_file() {
                 limit: rng.once_in(4).then(|| rng.below(40)),
                 batch_size: *rng.pick(&[1, 7, 8192]),
                 partitions: *rng.pick(&[1, 2, 7]),
+                ..ScanRequest::all(Vec::new())
             };
             found += same(&built, &request, &format!("seed {seed}, request {number}: {request:?}"));
         }
