@@ -57,7 +57,11 @@ async fn scan(file: &str, columns: &str, region: Option<&str>) -> Result<()> {
         }
     }
     let seconds = |nanos: &AtomicU64| nanos.load(Ordering::Relaxed) as f64 / 1e9;
-    println!("rows {rows} bytes {} seconds {:.3}", metrics.bytes_inflated.load(Ordering::Relaxed), begin.elapsed().as_secs_f64());
+    println!(
+        "rows {rows} bytes {} seconds {:.3}",
+        metrics.bytes_inflated.load(Ordering::Relaxed),
+        begin.elapsed().as_secs_f64()
+    );
     println!(
         "read {:.3} inflate {:.3} frame {:.3} filter {:.3} build {:.3}",
         seconds(&metrics.read_time),

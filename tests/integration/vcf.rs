@@ -63,7 +63,8 @@ async fn calls_on_genotypes_are_answered_by_the_scan() {
         // A table in memory has the lists themselves.
         query(&ctx, &format!("CREATE TABLE {sample}_lists AS SELECT * FROM '{path}'")).await;
         let lists = format!("{sample}_lists");
-        let mut calls: Vec<String> = ["number", "count", "frequency"].map(|of| format!("allele_{of}(format_gt)")).into();
+        let mut calls: Vec<String> =
+            ["number", "count", "frequency"].map(|of| format!("allele_{of}(format_gt)")).into();
         calls.extend(keys.iter().map(|key| format!("sample(format_{key}, '{sample}')")));
         for call in &calls {
             let scan = format!("columns=[pos, {call}]");
@@ -72,9 +73,11 @@ async fn calls_on_genotypes_are_answered_by_the_scan() {
             assert!(plan.contains(&scan), "{call}: {plan}");
             let answer = query(&ctx, &format!("SELECT pos, {call} FROM '{path}'")).await;
             assert_eq!(answer, query(&ctx, &built).await, "{call}");
-            let beside = query(&ctx, &format!("SELECT pos, {call} FROM '{path}' WHERE format_gt IS NULL OR format_gt IS NOT NULL"));
-            assert_eq!(answer, beside.await, "{call}");
-            for clause in [format!("SELECT max({call}) FROM '{path}'"), format!("SELECT pos FROM '{path}' ORDER BY {call}, pos")] {
+            let beside = format!("SELECT pos, {call} FROM '{path}' WHERE format_gt IS NULL OR format_gt IS NOT NULL");
+            assert_eq!(answer, query(&ctx, &beside).await, "{call}");
+            for clause in
+                [format!("SELECT max({call}) FROM '{path}'"), format!("SELECT pos FROM '{path}' ORDER BY {call}, pos")]
+            {
                 if call.contains("_ad,") {
                     continue;
                 }
@@ -87,7 +90,8 @@ async fn calls_on_genotypes_are_answered_by_the_scan() {
         let sql = format!("SELECT pos FROM '{path}' WHERE allele_frequency(format_gt) > 0.4 AND pos > 1");
         let plan = query(&ctx, &format!("EXPLAIN {sql}")).await.join("");
         assert!(plan.contains("allele_frequency(format_gt)]"), "{plan}");
-        let expected = query(&ctx, &format!("SELECT pos, allele_frequency(format_gt) FROM '{path}' WHERE pos > 1")).await;
+        let expected =
+            query(&ctx, &format!("SELECT pos, allele_frequency(format_gt) FROM '{path}' WHERE pos > 1")).await;
         let expected = expected.iter().filter_map(|row| {
             let (pos, frequency) = row.split_once('\t')?;
             frequency.parse::<f64>().is_ok_and(|f| f > 0.4).then(|| pos.to_owned())
@@ -100,9 +104,7 @@ async fn calls_on_genotypes_are_answered_by_the_scan() {
 async fn counts_of_alleles_are_bcftools_own() {
     let Some(bcftools) = peer("bcftools") else { return };
     let path = data("cohort.vcf.gz");
-    let filled = std::process::Command::new(&bcftools)
-        .args(["+fill-tags", &path, "--", "-t", "AN,AC"])
-        .output();
+    let filled = std::process::Command::new(&bcftools).args(["+fill-tags", &path, "--", "-t", "AN,AC"]).output();
     // Plugins are installed apart.
     let Some(filled) = filled.ok().filter(|o| o.status.success()) else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -7,8 +7,8 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-pub(crate) use super::map_column::map_type;
 use super::map_column::MapColumn;
+pub(crate) use super::map_column::map_type;
 use super::numbers::{double, int};
 use super::text_column::TextColumn;
 use crate::error::{Error, Result};

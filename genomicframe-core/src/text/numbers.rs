@@ -222,12 +222,24 @@ mod tests {
     #[test]
     fn short_ways_read_what_the_standard_library_reads() {
         let mut random = Random(7);
-        let mut texts: Vec<String> = ["0", "-0", ".5", "5.", ".", "-", "1e", "1e+", "1e5", "1E-5", "1.5e+05", "+1", "e5", "-.e1"]
-            .into_iter()
-            .chain(["16777217", "9007199254740993", "1.00000017881393421514957253748434595763683319091796875001"])
-            .chain(["1.000000178813934", "3.4028236e38", "1e-45", "1.1e-38", "1e-22", "1e23", "0.1.2", "nan", "iNf", "1_0"])
-            .map(str::to_owned)
-            .collect();
+        let mut texts: Vec<String> =
+            ["0", "-0", ".5", "5.", ".", "-", "1e", "1e+", "1e5", "1E-5", "1.5e+05", "+1", "e5", "-.e1"]
+                .into_iter()
+                .chain(["16777217", "9007199254740993", "1.00000017881393421514957253748434595763683319091796875001"])
+                .chain([
+                    "1.000000178813934",
+                    "3.4028236e38",
+                    "1e-45",
+                    "1.1e-38",
+                    "1e-22",
+                    "1e23",
+                    "0.1.2",
+                    "nan",
+                    "iNf",
+                    "1_0",
+                ])
+                .map(str::to_owned)
+                .collect();
         for _ in 0..200_000 {
             let digits = |random: &mut Random, n| -> String {
                 (0..random.below(n)).map(|_| char::from(b'0' + random.below(10) as u8)).collect()

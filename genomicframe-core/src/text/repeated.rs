@@ -115,7 +115,11 @@ impl Texts {
     pub(crate) fn array(&self, numbers: Vec<u32>) -> Result<ArrayRef> {
         let mut texts = StringViewBuilder::with_capacity(self.list.len() + 1);
         // So that an array without nulls needs no validity.
-        if numbers.contains(&NULL) { texts.append_null() } else { texts.append_value("") }
+        if numbers.contains(&NULL) {
+            texts.append_null()
+        } else {
+            texts.append_value("")
+        }
         self.list.iter().for_each(|text| texts.append_value(text));
         Ok(take(&texts.finish(), &UInt32Array::from(numbers), None)?)
     }

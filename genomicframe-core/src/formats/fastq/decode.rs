@@ -59,8 +59,7 @@ impl Rows for FastqRows {
             }
             Ok(())
         });
-        BrokenRow::first(rows, self.columns.check())
-            .map_err(|broken| broken.explain(selected, Framed::explain))
+        BrokenRow::first(rows, self.columns.check()).map_err(|broken| broken.explain(selected, Framed::explain))
     }
 
     fn bytes(&self) -> usize {

@@ -180,7 +180,13 @@ fn span(cells: &[&[u8]; FIELDS], line: &[u8]) -> Result<(i64, i64)> {
 }
 
 impl Slots {
-    fn read(&mut self, wanted: &mut Wanted, line: &[u8], tabs: &Tabs, mut warnings: Option<&mut Warnings>) -> Result<()> {
+    fn read(
+        &mut self,
+        wanted: &mut Wanted,
+        line: &[u8],
+        tabs: &Tabs,
+        mut warnings: Option<&mut Warnings>,
+    ) -> Result<()> {
         self.values.fill(Slot::Absent);
         let before = tabs[ATTRIBUTES - 1] + 1;
         wanted.find_all(&line[before..], |key, part| {
@@ -251,7 +257,8 @@ impl Rows for GffRows {
             return Ok(());
         }
         let rows = row_by_row(bytes, selected, |record, row| self.put(row.line.text(record), row, warnings));
-        BrokenRow::first(rows, self.columns.check()).map_err(|broken| broken.explain(selected, |row, e| row.line.explain(e)))
+        BrokenRow::first(rows, self.columns.check())
+            .map_err(|broken| broken.explain(selected, |row, e| row.line.explain(e)))
     }
 
     fn bytes(&self) -> usize {

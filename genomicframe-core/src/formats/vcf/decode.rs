@@ -114,9 +114,9 @@ impl VcfRows {
         }
         let lists = format.len();
         for computed in &request.computed {
-            let (wanted, field) = columns.compute(computed).ok_or_else(|| {
-                Error::invalid(format!("a VCF scan cannot compute {computed}"))
-            })?;
+            let (wanted, field) = columns
+                .compute(computed)
+                .ok_or_else(|| Error::invalid(format!("a VCF scan cannot compute {computed}")))?;
             fields.push(Arc::new(field));
             builders.outputs.push(Output::Format(format.len()));
             format.push(wanted);
@@ -272,8 +272,7 @@ impl Rows for VcfRows {
         let rows = row_by_row(bytes, selected, |record, row| {
             self.put(&Line::cut(lines::trim_end(record), &row.tabs), warnings)
         });
-        BrokenRow::first(rows, self.check())
-            .map_err(|broken| broken.explain(selected, |row, e| on(row.line, e)))
+        BrokenRow::first(rows, self.check()).map_err(|broken| broken.explain(selected, |row, e| on(row.line, e)))
     }
 
     fn bytes(&self) -> usize {

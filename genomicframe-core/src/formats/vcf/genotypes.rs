@@ -106,7 +106,8 @@ impl GenotypeReader {
             if slot == keys.len() {
                 keys.push(WantedKey { is_genotype: key.name == "GT", in_format: false, columns: Vec::new() });
             }
-            let values = || if key.name == "GT" { Values::Genotypes(Vec::new()) } else { Values::Cells(Cells::new(key)) };
+            let values =
+                || if key.name == "GT" { Values::Genotypes(Vec::new()) } else { Values::Cells(Cells::new(key)) };
             columns.push((slot, keys[slot].columns.len()));
             keys[slot].columns.push(match form {
                 Form::List => KeyColumn::List(values(), Lists::default()),
@@ -152,9 +153,11 @@ impl GenotypeReader {
         for i in 0..self.visited.len() {
             let ((_, position), (start, end)) = (self.visited[i], self.places[i]);
             seen += end - start;
-            self.sample(position, &samples.unwrap_or_default()[start..end]).map_err(|e| match file.sample_names.get(position) {
-                Some(name) => e.hint(format!("sample {name}")),
-                None => e,
+            self.sample(position, &samples.unwrap_or_default()[start..end]).map_err(|e| {
+                match file.sample_names.get(position) {
+                    Some(name) => e.hint(format!("sample {name}")),
+                    None => e,
+                }
             })?;
         }
         for key in &mut self.keys {

@@ -16,8 +16,8 @@ use crate::genome::{Contig, Contigs};
 use crate::index::BinningIndex;
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
-    Computed, Condition, Cut, Dataset, Decoder, FormatId, Framing, OpenOptions, Partition, Pushdown, RecordDecoder, ScanPlan,
-    ScanRequest, SpanColumns, Statistics, StreamFile, Test,
+    Computed, Condition, Cut, Dataset, Decoder, FormatId, Framing, OpenOptions, Partition, Pushdown, RecordDecoder,
+    ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, Test,
 };
 
 pub(super) const ID: FormatId = FormatId("vcf");
