@@ -73,11 +73,8 @@ async fn calls_on_genotypes_are_answered_by_the_scan() {
             assert!(plan.contains(&scan), "{call}: {plan}");
             let answer = query(&ctx, &format!("SELECT pos, {call} FROM '{path}'")).await;
             assert_eq!(answer, query(&ctx, &built).await, "{call}");
-            let beside = query(
-                &ctx,
-                &format!("SELECT pos, {call} FROM '{path}' WHERE format_gt IS NULL OR format_gt IS NOT NULL"),
-            );
-            assert_eq!(answer, beside.await, "{call}");
+            let beside = format!("SELECT pos, {call} FROM '{path}' WHERE format_gt IS NULL OR format_gt IS NOT NULL");
+            assert_eq!(answer, query(&ctx, &beside).await, "{call}");
             for clause in
                 [format!("SELECT max({call}) FROM '{path}'"), format!("SELECT pos FROM '{path}' ORDER BY {call}, pos")]
             {

@@ -183,16 +183,15 @@ impl FeedState {
             }
             Unframe::Gzip { stream, inflated, pending } => {
                 let input = if *pending { Bytes::new() } else { stored.take(stored.bytes.len()) };
-                let mut out = std::mem::take(spare).try_into_mut().unwrap_or_default();
-                out.resize(PIECE, 0);
+                let mut out: Vec<u8> = std::mem::take(spare).try_into_mut().unwrap_or_default().into();
+                out.clear();
+                out.reserve(PIECE);
                 let at = Offset::Byte(stored.at - input.len() as u64);
-                let (filled, drained) = stream.inflate(&input, &mut out).map_err(|e| e.at(at))?;
-                *pending = !drained;
+                *pending = !stream.inflate(&input, &mut out, PIECE).map_err(|e| e.at(at))?;
                 let at = Offset::Byte(*inflated);
-                *inflated += filled as u64;
-                out.truncate(filled);
-                *spare = out.freeze();
-                Ok((filled > 0).then(|| Piece::new(at, spare.clone())))
+                *inflated += out.len() as u64;
+                *spare = out.into();
+                Ok((!spare.is_empty()).then(|| Piece::new(at, spare.clone())))
             }
             Unframe::Bgzf { inflater, blocks, most, stop } => {
                 let mut out = std::mem::take(spare).try_into_mut().unwrap_or_default();
