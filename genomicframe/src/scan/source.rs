@@ -100,7 +100,8 @@ impl GenomicSource {
     /// The same scan of rows as text.
     pub(super) fn of_text(&self) -> Self {
         let schema = TableSchema::builder(text_schema()).build();
-        Self { projection: SplitProjection::unprojected(&schema), schema, text: true, ..self.clone() }
+        let batch_size = self.batch_size.min(LINES);
+        Self { projection: SplitProjection::unprojected(&schema), schema, batch_size, text: true, ..self.clone() }
     }
 
     /// What it reads with.
@@ -114,6 +115,8 @@ impl GenomicSource {
     }
 }
 
+/// Most rows of a batch of text: what is written next should still be in the cache.
+const LINES: usize = 2048;
 /// Files whose plans are shown one by one.
 const SHOWN: usize = 4;
 
