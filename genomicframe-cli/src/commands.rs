@@ -2,7 +2,7 @@
 
 use genomicframe::{
     Error, Execution, Explained, GenomicContext, Native, OutputFormat, Result, StatsQuery, WriteOptions, describe,
-    write_batch, write_stream, write_text,
+    write_batch, write_text,
 };
 
 use tokio::runtime::Handle;
@@ -80,7 +80,7 @@ pub(crate) async fn print(session: &Session, sql: &str, output: Output) -> Resul
     }
     let line = (!output.on_screen).then(|| Line::start(execution.progress(), &session.writer));
     let rows = execution.start();
-    let write = async move { write_stream(rows, output.format, output.target, &options).await };
+    let write = async move { rows.write(output.format, output.target, &options).await };
     let written = session.writer.spawn(write).await;
     drop(line);
     match written {

@@ -17,19 +17,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: inflate FILE.gz")?;
     let mut file = File::open(path)?;
     let mut stream = GzipStream::default();
-    let (mut input, mut out) = (vec![0; STEP], vec![0; STEP]);
-    let mut total = 0;
+    let (mut input, mut out) = (vec![0; STEP], Vec::with_capacity(2 * STEP));
+    let mut total = 0u64;
     loop {
         let read = file.read(&mut input)?;
         if read == 0 {
             break;
         }
-        let (mut made, mut drained) = stream.inflate(&input[..read], &mut out)?;
-        total += made;
+        let mut drained = stream.inflate(&input[..read], &mut out, STEP)?;
         while !drained {
-            (made, drained) = stream.inflate(&[], &mut out)?;
-            total += made;
+            total += out.len() as u64;
+            out.clear();
+            drained = stream.inflate(&[], &mut out, STEP)?;
         }
+        total += out.len() as u64;
+        out.clear();
     }
     stream.finish()?;
     println!("{total}");

@@ -26,7 +26,7 @@ fn reads() -> String {
             text,
             "r{read}\t{flag}\t{contig}\t{pos}\t60\t{cigar}\t{mate}\t{}\t-{}\t{seq}\t{qual}\tNM:i:{}\tMD:Z:{}A{}\tXB:B:s,-3,{}",
             pos + 300,
-            random.below(500),
+            1 + random.below(500),
             random.below(5),
             random.below(50),
             random.below(50),

@@ -168,24 +168,24 @@ impl Stage {
     fn gzip(&mut self) -> Result<(), Stop> {
         let mut stream = GzipStream::default();
         let mut start = 0;
-        let (mut out, mut filled) = (Vec::new(), 0);
+        let mut out = Vec::new();
         loop {
-            out.resize(self.plan.chunk, 0);
-            let inflated = stream.inflate(&self.stored, &mut out[filled..]);
+            let room = self.plan.chunk - out.len();
+            let used = stream.inflate(&self.stored, &mut out, room);
             self.stored.clear();
-            let (made, used) = *inflated.as_ref().unwrap_or(&(0, false));
-            filled += made;
-            let ended = inflated.is_err() || (used && !self.read()?);
-            if filled >= self.plan.chunk || ended {
+            let ended = match used {
+                Ok(true) => !self.read()?,
+                Ok(false) => false,
+                Err(_) => true,
+            };
+            if out.len() >= self.plan.chunk || ended {
                 let mut chunk = self.plan.buffers.take();
                 chunk.clear();
-                out.truncate(filled);
                 std::mem::swap(&mut chunk, &mut out);
-                filled = 0;
                 start += self.hand_on(chunk, start)?;
             }
-            inflated.map_err(|e| e.at(Offset::Byte(start)))?;
-            if ended {
+            let used = used.map_err(|e| e.at(Offset::Byte(start)))?;
+            if used && ended {
                 return Ok(stream.finish().map_err(|e| e.at(Offset::Byte(start)))?);
             }
         }

@@ -118,18 +118,15 @@ fn number(n: i64, out: &mut Vec<u8>) {
 
 fn write_tag(tag: &Tag<'_>, out: &mut Vec<u8>) {
     let [first, second] = tag.key;
-    match (tag.kind, tag.int()) {
-        (_, Some(n)) => {
-            out.extend_from_slice(&[b'\t', first, second, b':', b'i', b':']);
-            write_int(n, out);
-        }
-        (kind @ (b'A' | b'Z' | b'H'), _) => {
-            out.extend_from_slice(&[b'\t', first, second, b':', kind, b':']);
-            out.extend_from_slice(tag.value);
-        }
-        _ => {
-            out.extend_from_slice(&[b'\t', first, second, b':']);
-            tag.write(out);
-        }
+    let start = |kind: u8| [b'\t', first, second, b':', kind, b':'];
+    if matches!(tag.kind, b'A' | b'Z' | b'H') {
+        out.extend_from_slice(&start(tag.kind));
+        out.extend_from_slice(tag.value);
+    } else if let Some(n) = tag.int() {
+        out.extend_from_slice(&start(b'i'));
+        write_int(n, out);
+    } else {
+        out.extend_from_slice(&[b'\t', first, second, b':']);
+        tag.write(out);
     }
 }

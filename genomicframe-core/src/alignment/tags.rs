@@ -16,6 +16,7 @@ pub struct Tag<'a> {
 
 impl<'a> Tag<'a> {
     /// An integer of any width.
+    #[inline]
     pub fn int(&self) -> Option<i64> {
         int(self.kind, self.value)
     }
@@ -66,6 +67,7 @@ impl<'a> Tag<'a> {
     }
 }
 
+#[inline]
 fn int(kind: u8, value: &[u8]) -> Option<i64> {
     Some(match (kind, value) {
         (b'c', [a]) => i64::from(*a as i8),

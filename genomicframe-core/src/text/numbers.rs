@@ -161,9 +161,15 @@ fn narrow(x: f64) -> Option<f32> {
 }
 
 /// Appends a decimal integer.
+///
+/// Appending a number of bytes that the compiler knows is much cheaper than any number of them, so more than are wanted are
+/// appended and the rest is taken away.
+#[inline]
 pub fn write_int(n: i64, out: &mut Vec<u8>) {
-    // Most are small, and appending a number of bytes that the compiler knows is much cheaper than any number of them.
-    let pair = |n: i64| DIGITS[n as usize];
+    if n < 0 {
+        out.push(b'-');
+    }
+    let n = n.unsigned_abs();
     match n {
         0..10 => out.push(b'0' + n as u8),
         10..100 => out.extend_from_slice(&pair(n)),
@@ -171,12 +177,32 @@ pub fn write_int(n: i64, out: &mut Vec<u8>) {
             let [tens, ones] = pair(n % 100);
             out.extend_from_slice(&[b'0' + (n / 100) as u8, tens, ones]);
         }
-        1000..10_000 => {
-            let ([a, b], [c, d]) = (pair(n / 100), pair(n % 100));
-            out.extend_from_slice(&[a, b, c, d]);
+        1000..=99_999_999 => {
+            let digits = eight_digits(n);
+            let zeros = usize::from(n < 10_000_000)
+                + usize::from(n < 1_000_000)
+                + usize::from(n < 100_000)
+                + usize::from(n < 10_000);
+            // The first digit is the lowest byte.
+            out.extend_from_slice(&(u64::from_le_bytes(digits) >> (8 * zeros)).to_le_bytes());
+            out.truncate(out.len() - zeros);
         }
-        _ => out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
+        _ => {
+            write_int((n / 100_000_000) as i64, out);
+            out.extend_from_slice(&eight_digits(n % 100_000_000));
+        }
     }
+}
+
+fn pair(n: u64) -> [u8; 2] {
+    DIGITS[n as usize]
+}
+
+/// Of a number below 10^8, with leading zeros.
+fn eight_digits(n: u64) -> [u8; 8] {
+    let (high, low) = (n / 10_000, n % 10_000);
+    let ([a, b], [c, d], [e, f], [g, h]) = (pair(high / 100), pair(high % 100), pair(low / 100), pair(low % 100));
+    [a, b, c, d, e, f, g, h]
 }
 
 /// The two digits of each number below 100.
@@ -299,7 +325,17 @@ mod tests {
     #[test]
     fn integers_of_any_length_are_written() {
         let short = -20_000..20_000;
-        for n in short.chain([i64::MIN, i64::MAX, 99_999, 100_000, 248_956_422]) {
+        for n in short.chain([
+            i64::MIN,
+            i64::MAX,
+            99_999,
+            100_000,
+            9_999_999,
+            10_000_000,
+            99_999_999,
+            100_000_000,
+            248_956_422,
+        ]) {
             let mut out = Vec::new();
             write_int(n, &mut out);
             assert_eq!(out, n.to_string().as_bytes());

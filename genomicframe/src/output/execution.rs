@@ -16,7 +16,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use tokio::runtime::Handle;
 
-use super::{Native, OutputFormat, Target, WriteOptions, Written, write_stream};
+use super::{Native, OutputFormat, Target, WriteOptions, Written};
 use crate::error::Result;
 use crate::scan::in_pieces;
 
@@ -140,7 +140,7 @@ impl Execution {
     /// # Errors
     /// When a file is broken, the query fails, or the output cannot be written.
     pub async fn write(self, format: OutputFormat, target: Target, options: &WriteOptions) -> Result<Written> {
-        write_stream(self.start(), format, target, options).await
+        self.start().write(format, target, options).await
     }
 }
 

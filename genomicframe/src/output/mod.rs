@@ -140,46 +140,54 @@ pub struct Written {
     pub cut_short: bool,
 }
 
-/// Writes all rows, in their order. Tasks on the runtime of the rows turn them into bytes, several at a time.
+/// Writes all rows of `stream`, in their order. Tasks on the current runtime turn them into bytes, several at a time.
 ///
 /// A file of the target's name is replaced only at the end, when everything was written: an error, or dropping the future,
 /// leaves it as it was.
 ///
 /// # Errors
-/// When the rows fail or the target cannot be written.
+/// When the stream fails or the target cannot be written.
 ///
 /// # Panics
-/// When the rows are a plain stream, outside of a tokio runtime.
+/// Outside of a tokio runtime.
 pub async fn write_stream(
-    rows: impl Into<Rows>,
+    stream: SendableRecordBatchStream,
     format: OutputFormat,
     target: Target,
     options: &WriteOptions,
 ) -> Result<Written> {
-    use delimited::Style;
-    let rows = rows.into();
-    let (name, is_file) = (target.name(), target.is_file());
-    let (out, finish) = target.open()?;
-    let out = Out::new(out);
-    let failure = out.failure();
-    let (schema, header) = (rows.batches.schema(), options.header);
-    let mut count = 0;
-    let written = match format {
-        OutputFormat::Table => {
-            write(Ok(table::Table::new(&schema, header, options.width, out)), rows, &mut count).await
-        }
-        OutputFormat::Csv => write(delimited::writer(Style::Csv, &schema, header, out), rows, &mut count).await,
-        OutputFormat::Tsv => write(delimited::writer(Style::Tsv, &schema, header, out), rows, &mut count).await,
-        OutputFormat::Json => write(columnar::json(out), rows, &mut count).await,
-        OutputFormat::Arrow if is_file => write(columnar::IpcFile::new(&schema, out), rows, &mut count).await,
-        OutputFormat::Arrow => write(columnar::IpcStream::new(&schema, out), rows, &mut count).await,
-        OutputFormat::Parquet => write(parquet::Parquet::new(&schema, out), rows, &mut count).await,
-        OutputFormat::Native => match &options.native {
-            Some(native) => write(native::writer(native.clone(), header, out), rows, &mut count).await,
-            None => Err(Error::invalid("the rows' own format is not known, so they cannot be written in it")),
-        },
-    };
-    conclude(written, &failure, &name, finish, count)
+    Rows::from(stream).write(format, target, options).await
+}
+
+impl Rows {
+    /// As [`write_stream`]; the tasks run where the query does.
+    ///
+    /// # Errors
+    /// When the query fails or the target cannot be written.
+    pub async fn write(self, format: OutputFormat, target: Target, options: &WriteOptions) -> Result<Written> {
+        use delimited::Style;
+        let (name, is_file) = (target.name(), target.is_file());
+        let (out, finish) = target.open()?;
+        let out = Out::new(out);
+        let failure = out.failure();
+        let (schema, header) = (self.batches.schema(), options.header);
+        let mut rows = 0;
+        let n = &mut rows;
+        let written = match format {
+            OutputFormat::Table => write(Ok(table::Table::new(&schema, header, options.width, out)), self, n).await,
+            OutputFormat::Csv => write(delimited::writer(Style::Csv, &schema, header, out), self, n).await,
+            OutputFormat::Tsv => write(delimited::writer(Style::Tsv, &schema, header, out), self, n).await,
+            OutputFormat::Json => write(columnar::json(out), self, n).await,
+            OutputFormat::Arrow if is_file => write(columnar::IpcFile::new(&schema, out), self, n).await,
+            OutputFormat::Arrow => write(columnar::IpcStream::new(&schema, out), self, n).await,
+            OutputFormat::Parquet => write(parquet::Parquet::new(&schema, out), self, n).await,
+            OutputFormat::Native => match &options.native {
+                Some(native) => write(native::writer(native.clone(), header, out), self, n).await,
+                None => Err(Error::invalid("the rows' own format is not known, so they cannot be written in it")),
+            },
+        };
+        conclude(written, &failure, &name, finish, rows)
+    }
 }
 
 /// Encodes on the rows' own runtime and writes here, as the rows come.
@@ -245,8 +253,7 @@ pub async fn write_batch(
     options: &WriteOptions,
 ) -> Result<Written> {
     let (schema, rows) = (batch.schema(), futures::stream::iter([Ok(batch)]));
-    let rows: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
-    write_stream(rows, format, target, options).await
+    write_stream(Box::pin(RecordBatchStreamAdapter::new(schema, rows)), format, target, options).await
 }
 
 /// Writes text that is at hand.

@@ -85,36 +85,36 @@ fn encode(
     writers.into_iter().map(|writer| writer.close()).collect()
 }
 
-/// Encodings that fit the values: a dictionary costs a look-up per value and pays only where values repeat, and of text that
-/// does not repeat no page can be skipped by its least and greatest value.
+/// Encodings that fit the values. A dictionary costs a look-up per value: it pays where values repeat, and not for the short
+/// keys and values of maps, which compress as well without. Least and greatest values cost a comparison each: they let a
+/// reader skip pages of numbers and of few texts, but none of lists, maps, or texts that are all different.
 fn fitting(columns: &SchemaDescriptor, sample: &RecordBatch) -> WriterPropertiesBuilder {
     let mut leaves = Vec::new();
-    sample.columns().iter().for_each(|column| add_leaves(column, &mut leaves));
+    sample.columns().iter().for_each(|column| add_leaves(column, false, &mut leaves));
     let mut properties = properties();
-    for (column, leaf) in columns.columns().iter().zip(leaves) {
-        if repeats(&leaf) {
-            continue;
+    for (column, (leaf, in_map)) in columns.columns().iter().zip(leaves) {
+        let (path, of) = (column.path(), column.physical_type());
+        let dictionary = !in_map && repeats(&leaf);
+        properties = properties.set_column_dictionary_enabled(path.clone(), dictionary);
+        if !dictionary && matches!(of, Type::INT32 | Type::INT64) {
+            properties = properties.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
         }
-        let path = column.path().clone();
-        properties = properties.set_column_dictionary_enabled(path.clone(), false);
-        properties = match column.physical_type() {
-            Type::INT32 | Type::INT64 => properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
-            Type::BYTE_ARRAY => properties.set_column_statistics_enabled(path, EnabledStatistics::None),
-            _ => properties,
-        };
+        if column.max_rep_level() > 0 || (of == Type::BYTE_ARRAY && !dictionary) {
+            properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
+        }
     }
     properties
 }
 
-/// The arrays that become Parquet's columns, in the order of these.
-fn add_leaves(array: &ArrayRef, leaves: &mut Vec<ArrayRef>) {
+/// The arrays that become Parquet's columns, in the order of these, and whether each lies in a map.
+fn add_leaves(array: &ArrayRef, in_map: bool, leaves: &mut Vec<(ArrayRef, bool)>) {
     match array.data_type() {
-        DataType::List(_) => add_leaves(array.as_list::<i32>().values(), leaves),
-        DataType::LargeList(_) => add_leaves(array.as_list::<i64>().values(), leaves),
-        DataType::FixedSizeList(..) => add_leaves(array.as_fixed_size_list().values(), leaves),
-        DataType::Map(..) => array.as_map().entries().columns().iter().for_each(|c| add_leaves(c, leaves)),
-        DataType::Struct(_) => array.as_struct().columns().iter().for_each(|c| add_leaves(c, leaves)),
-        _ => leaves.push(Arc::clone(array)),
+        DataType::List(_) => add_leaves(array.as_list::<i32>().values(), in_map, leaves),
+        DataType::LargeList(_) => add_leaves(array.as_list::<i64>().values(), in_map, leaves),
+        DataType::FixedSizeList(..) => add_leaves(array.as_fixed_size_list().values(), in_map, leaves),
+        DataType::Map(..) => array.as_map().entries().columns().iter().for_each(|c| add_leaves(c, true, leaves)),
+        DataType::Struct(_) => array.as_struct().columns().iter().for_each(|c| add_leaves(c, in_map, leaves)),
+        _ => leaves.push((Arc::clone(array), in_map)),
     }
 }
 

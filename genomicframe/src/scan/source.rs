@@ -143,7 +143,8 @@ impl GenomicSource {
         let split = SplitProjection::unprojected(&schema);
         let projection = split.source.clone();
         let reading = Reading { split, schema: Arc::clone(schema.file_schema()), computed: Arc::default() };
-        Self { schema, projection, reading, text: true, ..self.clone() }
+        let batch_size = self.batch_size.min(LINES);
+        Self { schema, projection, reading, batch_size, text: true, ..self.clone() }
     }
 
     /// What it reads with.
@@ -157,6 +158,8 @@ impl GenomicSource {
     }
 }
 
+/// Most rows of a batch of text: what is written next should still be in the cache.
+const LINES: usize = 2048;
 /// Files whose plans are shown one by one.
 const SHOWN: usize = 4;
 
