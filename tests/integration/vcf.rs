@@ -82,7 +82,7 @@ async fn calls_on_genotypes_are_answered_by_the_scan() {
                     continue;
                 }
                 let plan = query(&ctx, &format!("EXPLAIN {clause}")).await.join("");
-                assert!(plan.contains(call) && !plan.contains("format_gt]"), "{clause}: {plan}");
+                assert!(plan.contains(&scan) || plan.contains(&format!("columns=[{call}]")), "{clause}: {plan}");
                 let built = clause.replace(&format!("'{path}'"), &lists);
                 assert_eq!(query(&ctx, &clause).await, query(&ctx, &built).await, "{clause}");
             }
