@@ -37,7 +37,7 @@ pub struct Execution {
 /// Batches that may wait to be written while the next ones are made.
 const AHEAD: usize = 2;
 /// Batches that a piece of the file may have ready before it is its turn.
-const AHEAD_OF_TURN: usize = 4;
+const AHEAD_OF_TURN: usize = 2;
 
 impl Execution {
     /// Plans `frame`. Headers and indexes are read, data is not.
