@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, NullBufferBuilder, StringArray, StringViewArray};
+use arrow::array::{ArrayRef, MAX_INLINE_VIEW_LEN, NullBufferBuilder, StringArray, StringViewArray};
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
 use super::fields::utf8;
@@ -117,8 +117,10 @@ impl TextColumn {
         next.push(0);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, next)));
         let array = StringArray::try_new(offsets, Buffer::from_vec(bytes), self.nulls.finish())?;
-        debug_assert_eq!(array.offsets().len(), array.len() + 1);
-        Ok(StringViewArray::from(&array))
+        let is_inline = array.offsets().lengths().all(|length| length <= MAX_INLINE_VIEW_LEN as usize);
+        let views = StringViewArray::from(&array);
+        // Short texts lie in the views themselves: to keep their bytes too would only make files larger.
+        Ok(if is_inline { views.gc() } else { views })
     }
 }
 
