@@ -65,6 +65,7 @@ struct Driver {
 }
 
 /// Where a segment's pieces come from.
+#[expect(clippy::large_enum_variant, reason = "a partition has one")]
 enum Source {
     Here(FeedState),
     Ahead(Ahead),

@@ -157,7 +157,7 @@ fn records_are_framed_alike_however_they_come() {
                 let framed = framer.next().unwrap();
                 let line = framed.explain(Error::corrupt("x")).to_string();
                 assert_eq!(line.contains("line"), numbered);
-                ends.push((at, framed.parts(text[start..at].as_bytes(), &mut Default::default()).is_some()));
+                ends.push((at, framed.parts(&text.as_bytes()[start..at], &mut Default::default()).is_some()));
             }
             ends
         };

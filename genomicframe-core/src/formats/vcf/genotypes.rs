@@ -71,6 +71,7 @@ enum KeyColumn {
 
 /// Values of samples.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a column has one")]
 enum Values {
     Cells(Cells),
     /// Numbers of [`Genotypes`].
