@@ -60,7 +60,7 @@ impl StatsQuery {
         let schema = source.datasets.first().map(|d| d.schema()).ok_or_else(|| Error::invalid("no file is read"))?;
         let empty = Stats::of_schema(&schema)?;
         let frame = project(frame, empty.columns())?;
-        Ok(Self { execution: Execution::new(frame).await?, empty, source })
+        Ok(Self { execution: Execution::unordered(frame).await?, empty, source })
     }
 
     /// What datasets that keep totals (BAMS3) know of these rows without any being read: less than [`StatsQuery::run`], as

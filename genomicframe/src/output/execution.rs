@@ -45,10 +45,18 @@ impl Execution {
     /// # Errors
     /// When the query cannot be planned.
     pub async fn new(frame: DataFrame) -> Result<Self> {
+        let threads = frame.task_ctx().session_config().target_partitions();
+        Self::unordered(frame).await?.threads(threads).await
+    }
+
+    /// Plans `frame` for a reader that does not mind the order of its rows: with no more partitions than there are threads.
+    ///
+    /// # Errors
+    /// When the query cannot be planned.
+    pub(crate) async fn unordered(frame: DataFrame) -> Result<Self> {
         let context = Arc::new(frame.task_ctx());
-        let threads = context.session_config().target_partitions();
         let plan = frame.create_physical_plan().await?;
-        Self { plan, context, rows: Arc::default(), threads: 1, ordered: false }.threads(threads).await
+        Ok(Self { plan, context, rows: Arc::default(), threads: 1, ordered: false })
     }
 
     /// Uses this many threads where rows can be made in pieces, whatever number the query was planned for. A query that was

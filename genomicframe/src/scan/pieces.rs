@@ -31,13 +31,14 @@ pub(crate) async fn in_pieces(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Ar
         }
     }
     let mut groups = Vec::new();
-    for (file, PlannedPartition { dataset, request, ahead, .. }, bytes) in files {
+    for (file, PlannedPartition { dataset, request, .. }, bytes) in files {
         let partitions = usize::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(usize::MAX).max(1);
         // Where the whole file is read in one go, the index was not asked for.
         dataset.load_index(&*source.access().io, request.regions.as_deref()).await?;
         let request = Arc::new(ScanRequest { partitions, ..(**request).clone() });
         let plan = dataset.plan(&request)?;
-        let ahead = *ahead && plan.partitions.len() == 1;
+        // What cannot be cut still has a task that inflates beside it.
+        let ahead = plan.partitions.len() == 1;
         for partition in plan.partitions {
             let location = file.object_meta.location.to_string();
             let piece = PartitionedFile::new(location, partition.bytes());
