@@ -26,6 +26,12 @@ pub(super) struct Reading {
 }
 
 impl Reading {
+    /// All columns of `table`, as they are.
+    pub(super) fn unprojected(table: &TableSchema) -> Self {
+        let schema = Arc::clone(table.file_schema());
+        Self { split: SplitProjection::unprojected(table), schema, computed: Arc::default() }
+    }
+
     /// Finds the calls in `projection`, which is over `table`, that every one of `datasets` answers.
     pub(super) fn new(
         table: &TableSchema,

@@ -12,7 +12,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener, FileScanConfig, FileSource};
-use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
+use datafusion::datasource::projection::ProjectionOpener;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_expr::projection::ProjectionExprs;
@@ -86,9 +86,8 @@ struct PlanSummary {
 
 impl GenomicSource {
     pub(super) fn new(format: FormatId, schema: TableSchema, access: Access, batch_size: usize) -> Self {
-        let split = SplitProjection::unprojected(&schema);
-        let projection = split.source.clone();
-        let reading = Reading { split, schema: Arc::clone(schema.file_schema()), computed: Arc::default() };
+        let reading = Reading::unprojected(&schema);
+        let projection = reading.split.source.clone();
         let metrics = ExecutionPlanMetricsSet::new();
         let (plans, datasets) = (Vec::new(), Vec::new());
         Self {
@@ -140,9 +139,8 @@ impl GenomicSource {
     /// The same scan of rows as text.
     pub(super) fn of_text(&self) -> Self {
         let schema = TableSchema::builder(text_schema()).build();
-        let split = SplitProjection::unprojected(&schema);
-        let projection = split.source.clone();
-        let reading = Reading { split, schema: Arc::clone(schema.file_schema()), computed: Arc::default() };
+        let reading = Reading::unprojected(&schema);
+        let projection = reading.split.source.clone();
         let batch_size = self.batch_size.min(LINES);
         Self { schema, projection, reading, batch_size, text: true, ..self.clone() }
     }

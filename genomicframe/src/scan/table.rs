@@ -159,10 +159,6 @@ impl GenomicTable {
         if !dataset.needs_index() && helps() {
             dataset.load_index(&*self.access.io, None).await?;
         }
-        // A limit is reached soon, and by one partition with the least read.
-        if scan.limit.is_none() {
-            dataset.find_cuts(&*self.access.io, partitions).await?;
-        }
         let translator = self.translator(dataset);
         let mut conditions: Vec<Condition> = scan.filters.iter().map(|f| translator.condition(f)).collect();
         let mut replaced = translator.replaced.into_inner();
@@ -177,6 +173,10 @@ impl GenomicTable {
         let is_counted = scan.counts_only() && narrowed.is_none() && is_exact(dataset.statistics().rows);
         if dataset.needs_index() && !is_counted {
             dataset.load_index(&*self.access.io, narrowed.as_ref()).await?;
+        }
+        // Where no row can be, nothing is read. A limit is reached soon, and by one partition with the least read.
+        if scan.limit.is_none() && !narrowed.as_ref().is_some_and(RegionSet::is_empty) {
+            dataset.find_cuts(&*self.access.io, partitions).await?;
         }
         conditions.retain(|c| dataset.pushdown(c) == Pushdown::Exact);
         let schema = dataset.schema();
