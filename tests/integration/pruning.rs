@@ -9,7 +9,7 @@ use genomicframe_core::formats;
 use genomicframe_core::genome::RegionSet;
 use genomicframe_core::index::BinningIndex;
 use genomicframe_core::io::{Location, ObjectIo, Storage};
-use genomicframe_core::scan::{OpenOptions, ScanMetrics, ScanRequest, drive};
+use genomicframe_core::scan::{OpenOptions, Partition, ScanMetrics, ScanRequest, drive};
 
 use crate::support::{context, data, query};
 
@@ -40,6 +40,7 @@ async fn a_region_reads_the_blocks_its_index_names() {
     let at = Location::parse(&path).unwrap();
     let dataset = formats::open(&at, &*io, &OpenOptions::default()).await.unwrap();
     dataset.load_index(&*io, None).await.unwrap();
+    let mut left_out = 0;
     for (texts, ids) in [
         (vec!["chr2:50000-50100"], vec![1]),
         (vec!["chr10"], vec![2]),
@@ -54,19 +55,31 @@ async fn a_region_reads_the_blocks_its_index_names() {
         let request = ScanRequest { regions: Some(Arc::new(regions.clone())), ..ScanRequest::all(vec![0]) };
         let plan = dataset.plan(&request).unwrap();
         let allowed = bytes * 12 / 10 + ranges * 65536;
-        assert!(plan.bytes() <= allowed, "{texts:?}: {} planned, {allowed} allowed", plan.bytes());
-        let metrics = Arc::new(ScanMetrics::default());
-        for partition in plan.partitions.clone() {
-            let decoder = dataset.decoder(&request, &partition).unwrap();
-            let stream = drive(Arc::clone(&io), Arc::clone(&plan.objects), partition, decoder, Arc::clone(&metrics));
-            let mut stream = Box::pin(stream);
-            while let Some(batch) = stream.next().await {
-                batch.unwrap();
+        let (planned, requests) = plan.reads(io.requests(&at));
+        assert!(planned <= allowed, "{texts:?}: {planned} planned, {allowed} allowed");
+        let scan = |partitions: Vec<Partition>| async {
+            let (metrics, mut rows) = (Arc::new(ScanMetrics::default()), Vec::new());
+            for partition in partitions {
+                let decoder = dataset.decoder(&request, &partition).unwrap();
+                let (io, objects) = (Arc::clone(&io), Arc::clone(&plan.objects));
+                let stream = drive(io, objects, partition, decoder, Arc::clone(&metrics));
+                rows.extend(stream.map(Result::unwrap).collect::<Vec<_>>().await);
             }
-        }
-        assert!(metrics.bytes_read.load(Ordering::Relaxed) <= plan.bytes(), "{texts:?}: read what the plan says");
-        assert!(metrics.requests.load(Ordering::Relaxed) <= plan.requests(), "{texts:?}");
+            (metrics, rows)
+        };
+        let (metrics, rows) = scan(plan.partitions.clone()).await;
+        assert!(metrics.bytes_read.load(Ordering::Relaxed) <= planned, "{texts:?}: read what the plan says");
+        assert!(metrics.requests.load(Ordering::Relaxed) <= requests, "{texts:?}");
+        // What lies in the last blocks beyond the region is not looked at, which changes no row.
+        let mut to_the_end = plan.partitions.clone();
+        to_the_end.iter_mut().flat_map(|p| &mut p.segments).for_each(|s| s.until = None);
+        let (all, same_rows) = scan(to_the_end).await;
+        assert_eq!(rows, same_rows, "{texts:?}");
+        let seen = |m: &ScanMetrics| m.records_seen.load(Ordering::Relaxed);
+        assert!(seen(&metrics) <= seen(&all), "{texts:?}");
+        left_out += seen(&all) - seen(&metrics);
     }
+    assert!(left_out > 0);
 }
 
 /// A partition goes to another process as text and comes back the same.
@@ -168,4 +181,37 @@ async fn counting_whole_contigs_of_an_indexed_file_reads_no_data() {
     let both = "rname = 'chr2' AND mapq >= 30";
     let plan = query(&ctx, &format!("EXPLAIN SELECT count(*) FROM '{path}' WHERE {both}")).await;
     assert!(planned(&plan, " bytes") > 0, "{plan:?}");
+}
+
+#[tokio::test]
+async fn contigs_of_rows_come_from_the_index_in_the_order_of_the_file() {
+    let ctx = context(1, 100);
+    for (file, column) in
+        [("sample.bam", "rname"), ("cohort.vcf.gz", "chrom"), ("sites.vcf.gz", "chrom"), ("genes.gff3.gz", "seqid")]
+    {
+        let path = data(file);
+        let (indexed, plain) = (format!("'{path}'"), format!("read_files('{path}', index => 'none')"));
+        for query_of in [
+            |column: &str, from: &str| format!("SELECT {column} FROM {from}"),
+            |column: &str, from: &str| {
+                format!("SELECT {column}, count(*) FROM {from} GROUP BY {column} ORDER BY {column}")
+            },
+            |column: &str, from: &str| format!("SELECT count({column}), count(*) FROM {from}"),
+            |column: &str, from: &str| {
+                format!("SELECT {column}, {column} AS again FROM {from} WHERE {column} = 'chr2'")
+            },
+        ] {
+            let asked = query_of(column, &indexed);
+            let plan = query(&ctx, &format!("EXPLAIN {asked}")).await;
+            assert_eq!((planned(&plan, " bytes"), planned(&plan, "requests")), (0, 0), "{plan:?}");
+            let rows = query(&ctx, &asked).await;
+            assert!(!rows.is_empty());
+            assert_eq!(rows, query(&ctx, &query_of(column, &plain)).await, "{asked}");
+        }
+        // A limit is reached sooner by reading, and a condition on more takes the rows.
+        for more in [format!("WHERE {column} LIKE '%2'"), "LIMIT 3".into()] {
+            let of = |from: &str| format!("SELECT {column} FROM {from} {more}");
+            assert_eq!(query(&ctx, &of(&indexed)).await, query(&ctx, &of(&plain)).await, "{file} {more}");
+        }
+    }
 }

@@ -234,7 +234,7 @@ const MOST_COUNTED: usize = 1 << 30;
 impl Decoder for PageDecoder {
     fn begin(&mut self, segment: &Segment) -> Result<()> {
         match segment.framing {
-            Framing::Counted { rows } => self.count(rows),
+            Framing::Counted { rows, .. } => self.count(rows),
             Framing::Pages { chunk, first, groups, .. } => {
                 let missing = || Error::invalid(format!("chunk {chunk} is not in the index that was loaded"));
                 let (part, at) = self.opened.chunk(chunk).ok_or_else(missing)?;

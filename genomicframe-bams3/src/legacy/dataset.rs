@@ -137,6 +137,7 @@ impl LegacyDataset {
                     bytes: 0..object.size,
                     framing,
                     joined: false,
+                    until: None,
                 });
             }
         }

@@ -61,8 +61,10 @@ impl AlignmentFile {
         asked: &[String],
     ) -> Self {
         file.set_data_start(start);
-        file.set_contig_column(SPAN.contig);
         let (schema, columns) = schema::build(first.seen, asked);
+        if let Ok(number) = schema.index_of(SPAN.contig) {
+            file.set_contig_column(number, SPAN.contig);
+        }
         Self { file, contigs, schema, columns, start, first_contig: first.contig }
     }
 

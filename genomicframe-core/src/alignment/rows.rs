@@ -13,7 +13,7 @@ use super::schema::Column;
 use super::tag_columns::{AllTags, TagColumn, TagFinder};
 use crate::error::Result;
 use crate::genome::Contigs;
-use crate::scan::{BrokenRow, SpanFilter, Test, Warnings, text_schema};
+use crate::scan::{BrokenRow, Segment, SpanFilter, Test, Warnings, text_schema};
 
 /// Builds the projected columns of the records that pass.
 pub struct AlignmentRows {
@@ -65,6 +65,18 @@ impl AlignmentRows {
         let columns = vec![Builder::Lines(Box::new(Lines::new(Arc::clone(&contigs))))];
         let (tags, names) = (TagFinder::default(), None);
         Self { schema: text_schema(), contigs, names, columns, tags, span, test, bytes: 0 }
+    }
+
+    /// The records of `segment` follow.
+    pub fn begin(&mut self, segment: &Segment) {
+        if let Some(span) = &mut self.span {
+            span.begin(segment);
+        }
+    }
+
+    /// Whether no record that follows in the segment is wanted.
+    pub fn is_over(&self) -> bool {
+        self.span.as_ref().is_some_and(SpanFilter::is_past)
     }
 
     /// Looks at `bytes`, a BAM record without its `block_size`; `None` when a condition excludes it.

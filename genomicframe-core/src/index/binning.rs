@@ -216,6 +216,23 @@ impl BinningIndex {
         }
     }
 
+    /// A block that begins after the one of `offset` and before or with that of any record that starts in the next window:
+    /// where the block of `offset` has ended. `None` where the index tells of none.
+    pub(crate) fn block_after(&self, reference: usize, offset: VirtualOffset) -> Option<u64> {
+        let reference = self.references.get(reference)?;
+        let is_before = |o: VirtualOffset| o.compressed() <= offset.compressed();
+        let next = if self.kind == IndexKind::Csi {
+            let bins = reference.bins();
+            let leaves = &bins[bins.partition_point(|b| b.id < self.leaf(0))..];
+            leaves.get(leaves.partition_point(|b| is_before(b.first)))?.first
+        } else {
+            let linear = reference.linear();
+            *linear.get(linear.partition_point(|o| is_before(*o)))?
+        };
+        // Of windows out of order, as a broken index may have them, the search finds anything.
+        (!is_before(next)).then_some(next.compressed())
+    }
+
     /// No record that starts before this offset overlaps a window from `start` (0-based) on.
     fn first_offset(&self, reference: &Reference, start: i64) -> VirtualOffset {
         if self.kind != IndexKind::Csi {
@@ -265,7 +282,7 @@ impl BinningIndex {
 }
 
 /// Sorts chunks and joins those that touch or share a block, so that no block is read twice.
-pub(crate) fn merge(mut chunks: Vec<Chunk>) -> Vec<Chunk> {
+fn merge(mut chunks: Vec<Chunk>) -> Vec<Chunk> {
     chunks.retain(|c| c.start < c.stop);
     chunks.sort_unstable();
     let mut merged: Vec<Chunk> = Vec::with_capacity(chunks.len());

@@ -13,7 +13,6 @@ mod cursor;
 mod oracle;
 mod tbi;
 
-pub(crate) use binning::merge;
 pub use binning::{BinningIndex, Chunk, Reference, Tabix};
 pub use build::{Admitted, IndexBuilder, Span};
 

@@ -59,8 +59,7 @@ impl LocalIo {
             .in_object(&object.location));
         }
         let file = self.file(object, path)?;
-        let mut bytes = vec![0; (range.end - range.start) as usize];
-        read_at(&file, &mut bytes, range.start).map_err(|e| match e.kind() {
+        let bytes = read_at(&file, (range.end - range.start) as usize, range.start).map_err(|e| match e.kind() {
             io::ErrorKind::UnexpectedEof => {
                 Error::io("the file was cut short while it was being read").in_object(&object.location)
             }
@@ -70,17 +69,32 @@ impl LocalIo {
     }
 }
 
+/// Into memory that is not zeroed before it is overwritten.
 #[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+fn read_at(file: &File, len: usize, at: u64) -> io::Result<Vec<u8>> {
+    use rustix::buffer::spare_capacity;
+    use rustix::io::{Errno, pread};
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        let next = at + bytes.len() as u64;
+        match pread(file, spare_capacity(&mut bytes), next) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    bytes.truncate(len);
+    Ok(bytes)
 }
 
 #[cfg(not(unix))]
-fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+fn read_at(file: &File, len: usize, at: u64) -> io::Result<Vec<u8>> {
     use std::io::{Read, Seek, SeekFrom};
     let mut file = file.try_clone()?;
     file.seek(SeekFrom::Start(at))?;
-    file.read_exact(bytes)
+    let mut bytes = vec![0; len];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn local_path(location: &Location) -> Result<&Path> {

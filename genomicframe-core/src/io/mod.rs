@@ -37,6 +37,22 @@ pub struct ObjectMeta {
     pub modified: Option<SystemTime>,
 }
 
+/// What requests suit a storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requests {
+    /// Most bytes of one.
+    pub largest: u64,
+    /// Bytes between two stretches that are read over, because another request would cost more.
+    pub gap: u64,
+}
+
+impl Requests {
+    /// A call of the operating system each, whose bytes the processor's cache still holds when they are inflated.
+    pub const LOCAL: Self = Self { largest: 512 << 10, gap: 16 << 10 };
+    /// A round trip each.
+    pub const REMOTE: Self = Self { largest: 4 << 20, gap: 64 << 10 };
+}
+
 /// Reads ranges of objects.
 ///
 /// Implementations are cheap to share and never block for longer than a local read.
@@ -52,6 +68,14 @@ pub trait ObjectIo: fmt::Debug + Send + Sync {
     /// # Errors
     /// When the range reaches past the end, or the object was replaced or cut short since it was opened.
     fn read<'a>(&'a self, object: &'a ObjectMeta, range: Range<u64>) -> BoxFuture<'a, Result<Bytes>>;
+
+    /// What requests suit the storage of `at`.
+    fn requests(&self, at: &Location) -> Requests {
+        match at {
+            Location::Local(_) => Requests::LOCAL,
+            Location::Url(_) => Requests::REMOTE,
+        }
+    }
 
     /// A whole object of at most `most` bytes, which nothing is known of before.
     ///

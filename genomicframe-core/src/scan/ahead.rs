@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use futures::{SinkExt, StreamExt};
 
 use super::feed::FeedState;
-use super::{Piece, ScanMetrics, Segment};
+use super::{Piece, ScanMetrics};
 use crate::error::{Error, Result};
 use crate::io::{ObjectIo, ObjectMeta};
 
@@ -30,11 +30,10 @@ impl Ahead {
         spawner: &dyn Spawn,
         io: Arc<dyn ObjectIo>,
         object: ObjectMeta,
-        segment: &Segment,
+        state: FeedState,
         metrics: Arc<ScanMetrics>,
     ) -> Self {
         let (mut sender, pieces) = channel(WAITING);
-        let state = FeedState::new(segment);
         spawner.spawn(Box::pin(async move {
             let mut feed = state.with(&*io, &object, &metrics);
             loop {

@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::ahead::{Ahead, Spawn};
 use super::feed::FeedState;
-use super::{Counts, Decoder, Framing, Partition, Piece, ScanMetrics, Segment, Step};
+use super::{Counts, Decoder, ObjectId, Partition, Piece, ScanMetrics, Segment, Step, plan};
 use crate::error::{Error, Offset, Result};
 use crate::io::{ObjectIo, ObjectMeta};
 
@@ -41,6 +41,8 @@ pub fn drive_ahead(
         objects,
         segments: partition.segments.into(),
         current: None,
+        run: None,
+        idle: None,
         decoder,
         metrics,
         told: Counts::default(),
@@ -58,6 +60,10 @@ struct Driver {
     objects: Arc<[ObjectMeta]>,
     segments: VecDeque<Segment>,
     current: Option<(Segment, Source)>,
+    /// The end of the bytes that the segment and its followers make without a gap, and how many follow.
+    run: Option<(u64, usize)>,
+    /// What the last segment was read with.
+    idle: Option<(ObjectId, FeedState)>,
     decoder: Box<dyn Decoder>,
     metrics: Arc<ScanMetrics>,
     told: Counts,
@@ -82,15 +88,30 @@ fn object<'a>(objects: &'a [ObjectMeta], segment: &Segment) -> Result<&'a Object
 }
 
 impl Driver {
-    fn source(&self, segment: &Segment) -> Result<Source> {
-        let in_order = matches!(segment.framing, Framing::Raw { .. } | Framing::Gzip | Framing::Bgzf { .. });
-        Ok(match &self.spawner {
-            Some(spawner) if in_order => {
-                let object = object(&self.objects, segment)?.clone();
-                let metrics = Arc::clone(&self.metrics);
-                Source::Ahead(Ahead::start(&**spawner, Arc::clone(&self.io), object, segment, metrics))
+    fn source(&mut self, segment: &Segment) -> Result<Source> {
+        if !segment.is_stretch() {
+            return Ok(Source::Here(FeedState::new(segment, segment.bytes.end)));
+        }
+        let object = object(&self.objects, segment)?;
+        let follows = self.run.take().and_then(|(end, followers)| Some((end, followers.checked_sub(1)?)));
+        let (planned_end, followers) = follows.unwrap_or_else(|| {
+            let (run, followers) = plan::run(segment, &self.segments, self.io.requests(&object.location).gap);
+            (run.end, followers)
+        });
+        self.run = Some((planned_end, followers));
+        let state = match self.idle.take() {
+            Some((of, mut state)) if of == segment.object => {
+                state.move_to(segment, planned_end);
+                state
             }
-            _ => Source::Here(FeedState::new(segment)),
+            _ => FeedState::new(segment, planned_end),
+        };
+        Ok(match &self.spawner {
+            Some(spawner) => {
+                let (io, metrics) = (Arc::clone(&self.io), Arc::clone(&self.metrics));
+                Source::Ahead(Ahead::start(&**spawner, io, object.clone(), state, metrics))
+            }
+            None => Source::Here(state),
         })
     }
 
@@ -158,7 +179,11 @@ impl Driver {
                     drop(reads);
                     self.current = Some((segment, source));
                 }
-                Step::SegmentEnd => {}
+                Step::SegmentEnd => {
+                    if let Source::Here(state) = source {
+                        self.idle = Some((segment.object, state));
+                    }
+                }
                 Step::Done => self.ended = true,
             }
         }

@@ -1,7 +1,6 @@
 //! A segment's bytes, fetched and inflated piece by piece.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -13,8 +12,6 @@ use crate::bgzf::{GzipStream, Inflater, MAX_BLOCK, VirtualOffset, block_size, in
 use crate::error::{Error, Offset, Result};
 use crate::io::{ObjectIo, ObjectMeta};
 
-/// Most bytes of one request.
-pub(super) const READ_BYTES: u64 = 4 << 20;
 /// Bytes of a request beyond what was planned: a record that reaches over the end, or a header of unknown length.
 const READ_ON: u64 = 64 << 10;
 /// Bytes of one piece that is not BGZF: as much as the decoder's steps find in the processor's cache, one after another.
@@ -73,6 +70,18 @@ impl Stored {
         self.bytes = joined.freeze();
     }
 
+    /// Drops what lies before `offset` of the object; all, and what is stored begins there, where it lies beyond.
+    fn skip_to(&mut self, offset: u64) {
+        // What is there of a read is dropped before the rest of it.
+        for _ in 0..2 {
+            let Some(before) = offset.checked_sub(self.at) else { break };
+            self.take(usize::try_from(before).unwrap_or(usize::MAX).min(self.bytes.len()));
+        }
+        if self.at != offset {
+            *self = Self { at: offset, ..Self::default() };
+        }
+    }
+
     /// Takes the first `n` bytes.
     fn take(&mut self, n: usize) -> Bytes {
         let taken = self.bytes.split_to(n);
@@ -88,8 +97,9 @@ impl Stored {
 }
 
 impl FeedState {
-    pub(super) fn new(segment: &Segment) -> Self {
-        let Range { start, end } = segment.bytes;
+    /// Reads up to `planned_end` as planned: where the run of segments ends that this one begins.
+    pub(super) fn new(segment: &Segment, planned_end: u64) -> Self {
+        let start = segment.bytes.start;
         let unframe = match segment.framing {
             Framing::Raw { .. } | Framing::Pages { .. } | Framing::Counted { .. } => Unframe::Raw,
             Framing::Gzip => Unframe::Gzip { stream: GzipStream::default(), inflated: 0, pending: false },
@@ -98,7 +108,24 @@ impl FeedState {
             }
         };
         let stored = Stored { at: start, ..Stored::default() };
-        Self { next: start, planned_end: end, read_on: READ_ON, stored, unframe, spare: Bytes::new() }
+        Self { next: start, planned_end, read_on: READ_ON, stored, unframe, spare: Bytes::new() }
+    }
+
+    /// Goes on with `segment`, keeping what was read of it already.
+    pub(super) fn move_to(&mut self, segment: &Segment, planned_end: u64) {
+        let mut moved = Self::new(segment, planned_end);
+        let stored = std::mem::take(&mut self.stored);
+        if stored.at <= segment.bytes.start && segment.bytes.start <= self.next {
+            (moved.stored, moved.next) = (stored, self.next);
+            moved.stored.skip_to(segment.bytes.start);
+        }
+        moved.spare = std::mem::take(&mut self.spare);
+        if let (Unframe::Bgzf { inflater, .. }, Unframe::Bgzf { inflater: used, .. }) =
+            (&mut moved.unframe, &mut self.unframe)
+        {
+            std::mem::swap(inflater, used);
+        }
+        *self = moved;
     }
 
     /// Starts with bytes that were read before, and goes on no further than it must: block by block.
@@ -149,15 +176,16 @@ impl<'a> Feed<'a> {
     /// Adds the next bytes to those stored; `false` at the end of the object.
     async fn fetch(&mut self) -> Result<bool> {
         let state = &mut self.state;
+        let largest = self.io.requests(&self.object.location).largest;
         if state.next >= self.object.size {
             return Ok(false);
         }
         let planned = state.planned_end.saturating_sub(state.next);
         let len = if planned > 0 {
-            planned.min(READ_BYTES)
+            planned.min(largest)
         } else {
             let len = state.read_on;
-            state.read_on = (len * 2).min(READ_BYTES);
+            state.read_on = (len * 2).min(largest);
             len
         };
         let end = state.next.saturating_add(len).min(self.object.size);

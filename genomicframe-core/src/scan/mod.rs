@@ -23,6 +23,7 @@ mod records;
 mod request;
 mod spans;
 mod stream_file;
+mod stretches;
 #[cfg(test)]
 mod tests;
 
@@ -49,7 +50,7 @@ pub use metrics::{Counts, ScanMetrics, Warnings};
 pub use narrow::narrow;
 pub use options::{IndexChoice, Limits, OpenOptions};
 pub use piece::Piece;
-pub use plan::{Framing, IndexUse, ObjectId, Partition, Pruning, ScanPlan, Segment};
+pub use plan::{Framing, IndexUse, ObjectId, Partition, Pruning, ScanPlan, Segment, Until};
 pub use predicate::{Condition, Literal, Op, Predicate, Pushdown};
 pub use records::{BrokenRow, RecordDecoder, Rows, Selected, row_by_row};
 pub use request::{Computed, ComputedValue, ScanRequest};

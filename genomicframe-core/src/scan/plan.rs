@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::bgzf::VirtualOffset;
 use crate::genome::RegionSet;
 use crate::index::IndexKind;
-use crate::io::{Location, ObjectMeta};
+use crate::io::{Location, ObjectMeta, Requests};
 
 /// Which object of a plan: an index into [`ScanPlan::objects`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ObjectId(pub u32);
 
 /// How a segment's bytes become a decoder's input, and where its records end: with the first one that *starts* at or after `stop`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Framing {
     /// As they are.
     Raw {
@@ -53,6 +53,8 @@ pub enum Framing {
     Counted {
         /// How many.
         rows: u64,
+        /// The contig of all of them, where that is a column; null when they have none.
+        contig: Option<Arc<str>>,
     },
 }
 
@@ -68,6 +70,17 @@ pub struct Segment {
     /// Whether another partition begins where this segment stops: then a record must begin there, which is checked when the
     /// last one ends.
     pub joined: bool,
+    /// Of records sorted by place, the last one that can be wanted: what starts after it ends the segment.
+    pub until: Option<Until>,
+}
+
+/// A place after which no record of a segment is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Until {
+    /// The contig's name, as the file has it. Records of other contigs say nothing.
+    pub contig: String,
+    /// The last position, 1-based.
+    pub position: i64,
 }
 
 /// What one task reads: self-contained, serialisable, independent of all other partitions.
@@ -78,30 +91,62 @@ pub struct Partition {
 }
 
 impl Segment {
-    /// Stored bytes it plans to read.
-    pub fn planned_bytes(&self) -> u64 {
+    /// Whether it is read as it lies, from its first byte on.
+    pub(super) fn is_stretch(&self) -> bool {
+        matches!(self.framing, Framing::Raw { .. } | Framing::Gzip | Framing::Bgzf { .. })
+    }
+
+    /// Stored bytes it holds.
+    fn held_bytes(&self) -> u64 {
         match self.framing {
             Framing::Pages { bytes, .. } => bytes,
             Framing::Counted { .. } => 0,
             _ => self.bytes.end - self.bytes.start,
         }
     }
-
-    /// Requests it plans to make.
-    pub fn planned_requests(&self) -> u64 {
-        match self.framing {
-            Framing::Pages { requests, .. } => requests.into(),
-            Framing::Counted { .. } => 0,
-            _ => self.planned_bytes().div_ceil(super::feed::READ_BYTES).max(1),
-        }
-    }
 }
 
 impl Partition {
-    /// Stored bytes it plans to read.
+    /// Stored bytes of its segments: how large it is beside others.
     pub fn bytes(&self) -> u64 {
-        self.segments.iter().map(Segment::planned_bytes).sum()
+        self.segments.iter().map(Segment::held_bytes).sum()
     }
+
+    /// Stored bytes and requests that it plans to read from such a storage.
+    pub fn reads(&self, requests: Requests) -> (u64, u64) {
+        let (mut bytes, mut number, mut rest) = (0, 0, &self.segments[..]);
+        while let [first, after @ ..] = rest {
+            rest = after;
+            match first.framing {
+                Framing::Pages { bytes: of_pages, requests, .. } => {
+                    bytes += of_pages;
+                    number += u64::from(requests);
+                }
+                Framing::Counted { .. } => {}
+                _ => {
+                    let (run, segments) = run(first, after, requests.gap);
+                    bytes += run.end - run.start;
+                    number += (run.end - run.start).div_ceil(requests.largest).max(1);
+                    rest = after.get(segments..).unwrap_or_default();
+                }
+            }
+        }
+        (bytes, number)
+    }
+}
+
+/// The stored bytes that `first` and those that follow it make without a gap that is worth a request, and how many follow.
+pub(super) fn run<'a>(first: &Segment, after: impl IntoIterator<Item = &'a Segment>, gap: u64) -> (Range<u64>, usize) {
+    let mut run = first.bytes.clone();
+    let mut followers = 0;
+    for next in after {
+        if !next.is_stretch() || next.object != first.object || next.bytes.start > run.end.saturating_add(gap) {
+            break;
+        }
+        run.end = run.end.max(next.bytes.end);
+        followers += 1;
+    }
+    (run, followers)
 }
 
 /// How much of a dataset a plan leaves out by its statistics.
@@ -169,13 +214,14 @@ pub struct ScanPlan {
 }
 
 impl ScanPlan {
-    /// Stored bytes that the partitions plan to read.
+    /// Stored bytes of the partitions' segments, without what lies between them.
     pub fn bytes(&self) -> u64 {
         self.partitions.iter().map(Partition::bytes).sum()
     }
 
-    /// Requests that the partitions plan to make.
-    pub fn requests(&self) -> u64 {
-        self.partitions.iter().flat_map(|p| &p.segments).map(Segment::planned_requests).sum()
+    /// Stored bytes and requests that the partitions plan to read from such a storage.
+    pub fn reads(&self, requests: Requests) -> (u64, u64) {
+        let all = self.partitions.iter().map(|p| p.reads(requests));
+        all.fold((0, 0), |(bytes, number), (b, n)| (bytes + b, number + n))
     }
 }

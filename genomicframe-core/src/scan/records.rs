@@ -3,9 +3,11 @@
 //! Each step is done for all records of a piece before the next, so that its loop is short, and so that what it costs can be
 //! told without a clock per record.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray};
+use arrow::datatypes::SchemaRef;
 
 use super::piece::is_at_or_after;
 use super::{Counts, Decoder, Framing, ObjectId, Piece, ScanRequest, Segment, Step, Warnings};
@@ -18,6 +20,11 @@ use crate::error::{Error, Offset, Result};
 pub trait Rows: Send {
     /// What selecting a record finds out that building its row needs: where its fields lie.
     type Row: Send;
+
+    /// The records of `segment` follow.
+    fn begin(&mut self, segment: &Segment) {
+        let _ = segment;
+    }
 
     /// The length of the record at the start of `bytes`, which is not empty. `None`: it does not end within them; the next
     /// call has these bytes and more. `last`: no byte follows `bytes`, so that an unfinished record is an error or ends here.
@@ -49,7 +56,7 @@ pub trait Rows: Send {
     /// The rows built since the last call. `rows` is their number.
     fn take(&mut self, rows: usize) -> Result<RecordBatch>;
 
-    /// Whether nothing that follows in the object is a record (GFF's `##FASTA`).
+    /// Whether nothing that follows in the segment is a record (GFF's `##FASTA`), or one that is wanted.
     fn is_over(&self) -> bool {
         false
     }
@@ -134,9 +141,8 @@ pub struct RecordDecoder<R: Rows> {
     selected: Vec<Selected<R::Row>>,
     /// What the framing met: told once the records before are rows.
     failed: Option<Error>,
-    /// Rows that an index has counted, of which nothing is read.
-    counted: u64,
-    is_counted: bool,
+    /// Rows that an index has counted, of which nothing is read, and their contig.
+    counted: Option<(u64, Option<Arc<str>>)>,
     /// Bytes to drop before the first record.
     skip: usize,
     /// The block that they are in: an index that says more than it holds is not this file's.
@@ -190,8 +196,7 @@ impl<R: Rows> RecordDecoder<R> {
             framed: Framed::default(),
             selected: Vec::new(),
             failed: None,
-            counted: 0,
-            is_counted: false,
+            counted: None,
             skip: 0,
             skip_within: None,
             header: 0,
@@ -425,6 +430,19 @@ impl<R: Rows> RecordDecoder<R> {
     }
 }
 
+/// Rows that have no column but the contig, the same for all.
+fn on_contig(schema: SchemaRef, contig: Option<&str>, rows: usize) -> Result<RecordBatch> {
+    let column: ArrayRef = Arc::new(match contig {
+        Some(name) => {
+            let (views, texts, _) = StringViewArray::from_iter_values([name]).into_parts();
+            StringViewArray::try_new(vec![views[0]; rows].into(), texts, None)?
+        }
+        None => StringViewArray::new_null(rows),
+    });
+    let columns = schema.fields().iter().map(|_| Arc::clone(&column)).collect();
+    Ok(RecordBatch::try_new_with_options(schema, columns, &RecordBatchOptions::new().with_row_count(Some(rows)))?)
+}
+
 fn framed_len<R: Rows>(rows: &mut R, bytes: &[u8], last: bool, longest: usize) -> Result<Option<usize>> {
     match rows.frame(bytes, last)? {
         Some(len) if len > longest => {
@@ -437,26 +455,27 @@ fn framed_len<R: Rows>(rows: &mut R, bytes: &[u8], last: bool, longest: usize) -
 
 impl<R: Rows> Decoder for RecordDecoder<R> {
     fn begin(&mut self, segment: &Segment) -> Result<()> {
+        self.rows.begin(segment);
         self.piece = Piece::default();
         self.begun.clear();
         (self.begun_at, self.failed) = (None, None);
-        self.is_counted = matches!(segment.framing, Framing::Counted { .. });
+        self.counted = None;
         self.framed.spans.clear();
         (self.used, self.last, self.skip, self.skip_within, self.mid_line) = (0, false, 0, None, false);
         (self.stop, self.stop_index, self.joined) = (Offset::Byte(u64::MAX), usize::MAX, segment.joined);
         // What lies between two segments is not counted.
         self.numbered &= !std::mem::replace(&mut self.started, true);
-        match segment.framing {
-            Framing::Raw { stop, mid_line, .. } => {
+        match &segment.framing {
+            &Framing::Raw { stop, mid_line, .. } => {
                 self.stop = Offset::Byte(stop);
                 self.mid_line = mid_line;
             }
             Framing::Gzip => self.skip = self.header,
-            Framing::Counted { rows } => self.counted = rows,
+            Framing::Counted { rows, contig } => self.counted = Some((*rows, contig.clone())),
             Framing::Pages { .. } => {
                 return Err(Error::invalid("a segment of pages for a decoder of records"));
             }
-            Framing::Bgzf { start, stop } => {
+            &Framing::Bgzf { start, stop } => {
                 self.skip = usize::from(start.within());
                 self.skip_within = (self.skip > 0).then_some(start.compressed());
                 self.stop = Offset::Virtual(stop);
@@ -486,14 +505,14 @@ impl<R: Rows> Decoder for RecordDecoder<R> {
     }
 
     fn step(&mut self) -> Result<Step> {
-        if self.counted > 0 {
-            let rows = self.counted.min(self.batch_size as u64);
-            self.counted -= rows;
+        if let Some((left, contig)) = &mut self.counted {
+            let rows = (*left).min(self.batch_size as u64);
+            *left -= rows;
             self.counts.kept += rows;
-            return Ok(Step::Batch(self.rows.take(rows as usize)?));
-        }
-        if self.is_counted {
-            return Ok(Step::SegmentEnd);
+            return match rows {
+                0 => Ok(Step::SegmentEnd),
+                _ => Ok(Step::Batch(on_contig(self.rows.take(0)?.schema(), contig.as_deref(), rows as usize)?)),
+            };
         }
         loop {
             if self.left == 0 {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::{Segment, Until};
 use crate::error::{Error, Result};
 use crate::genome::{Interval, RegionSet};
 
@@ -32,6 +33,9 @@ pub struct SpanFilter {
     must_be_sorted: bool,
     /// The contigs that came before, where the file must be sorted.
     left: HashSet<Vec<u8>>,
+    /// The last place that is wanted of the segment, and whether a record lies beyond it.
+    until: Option<Until>,
+    is_past: bool,
 }
 
 impl SpanFilter {
@@ -45,7 +49,20 @@ impl SpanFilter {
             last_start: i64::MIN,
             must_be_sorted,
             left: HashSet::new(),
+            until: None,
+            is_past: false,
         }
+    }
+
+    /// The records of `segment` follow.
+    pub fn begin(&mut self, segment: &Segment) {
+        self.until.clone_from(&segment.until);
+        self.is_past = false;
+    }
+
+    /// Whether the last record lies beyond all that is wanted of the segment.
+    pub fn is_past(&self) -> bool {
+        self.is_past
     }
 
     /// Whether the record at `start..=end` (1-based) of `contig` overlaps the set.
@@ -78,7 +95,10 @@ impl SpanFilter {
         while self.intervals.get(self.next).is_some_and(|i| i.end().get() < start) {
             self.next += 1;
         }
-        Ok(self.intervals.get(self.next).is_some_and(|i| i.start().get() <= end))
+        let kept = self.intervals.get(self.next).is_some_and(|i| i.start().get() <= end);
+        let beyond = |until: &Until| start > until.position && until.contig.as_bytes() == contig;
+        self.is_past = !kept && self.until.as_ref().is_some_and(beyond);
+        Ok(kept)
     }
 
     /// Whether a record that has a contig but no position belongs: to the whole contig only.

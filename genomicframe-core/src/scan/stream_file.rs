@@ -4,13 +4,14 @@ use std::sync::{Arc, OnceLock};
 
 use super::cuts;
 use super::feed::FeedState;
+use super::stretches::{self, Stretch};
 use super::{Condition, Framing, Head, IndexChoice, IndexUse, Literal, ObjectId, Op, OpenOptions, Partition};
 use super::{Precision, RecordStarts};
 use super::{ScanMetrics, ScanPlan, ScanRequest, Segment, SpanFilter, Statistics};
 use crate::bgzf::{EOF_BLOCK, MAX_BLOCK, VirtualOffset, is_bgzf, is_gzip};
 use crate::error::{Error, Offset, Result};
 use crate::genome::{Contigs, Interval, RegionSet, resolve_names};
-use crate::index::{BinningIndex, Chunk, MAX_BYTES};
+use crate::index::{BinningIndex, MAX_BYTES};
 use crate::io::{Location, ObjectIo, ObjectMeta};
 
 /// How a file is stored, by its first bytes; its name does not matter.
@@ -41,8 +42,8 @@ pub struct StreamFile {
     /// The first bytes as stored, kept so that they are read once.
     first: bytes::Bytes,
     data_start: Offset,
-    /// The column of the contig, whose rows the index counts.
-    contig_column: Option<&'static str>,
+    /// The number and the name of the contig's column, whose rows the index counts.
+    contig_column: Option<(usize, &'static str)>,
     choice: IndexChoice,
     index: OnceLock<Result<LoadedIndex, String>>,
     /// Where it can be cut without an index.
@@ -62,8 +63,6 @@ struct LoadedIndex {
 
 /// Bytes of the first read.
 const FIRST_READ: u64 = 64 << 10;
-/// Gaps up to this are read over: cheaper than a request of its own.
-const GAP: u64 = MAX_BLOCK as u64;
 /// Smallest piece that a region's stretch is cut into: each cut reads a block twice, up to 64 KiB.
 const REGION_PIECE: u64 = 1 << 20;
 
@@ -122,7 +121,7 @@ impl StreamFile {
     /// Reads its inflated beginning, at most `limit` bytes and a piece more.
     pub fn head<'a>(&'a self, io: &'a dyn ObjectIo, limit: usize) -> Head<'a> {
         let segment = self.segment(0..self.first.len() as u64, self.whole_framing());
-        let state = FeedState::new(&segment).with_first(self.first.clone());
+        let state = FeedState::new(&segment, segment.bytes.end).with_first(self.first.clone());
         Head::new(state.with(io, self.object(), &self.metrics), limit)
     }
 
@@ -131,9 +130,9 @@ impl StreamFile {
         self.data_start = at;
     }
 
-    /// The index counts the rows by this column.
-    pub fn set_contig_column(&mut self, column: &'static str) {
-        self.contig_column = Some(column);
+    /// The index counts the rows by this column of the schema, of type `Utf8View`.
+    pub fn set_contig_column(&mut self, number: usize, name: &'static str) {
+        self.contig_column = Some((number, name));
     }
 
     /// Finds and reads the index, once. `suffixes` are added to the file's name (`.bai`); the last may also replace its
@@ -247,32 +246,29 @@ impl StreamFile {
             warnings: self.warnings.clone(),
         };
         let at = &self.object().location;
-        if let Some(regions) = &request.regions {
-            let regions = localize(regions, contigs, at, &mut plan.warnings);
+        let regions = request.regions.as_ref().map(|regions| localize(regions, contigs, at, &mut plan.warnings));
+        let counted = self.counted(request, regions.as_ref(), contigs, &reference);
+        plan.partitions = match (counted, &regions, self.index()) {
+            (Some(segments), ..) => vec![Partition { segments }],
+            (None, Some(regions), Some(index)) => {
+                let stretches = stretches::of_regions(index, regions, self.start(), reference);
+                self.share_out(stretches, request.partitions, REGION_PIECE)
+            }
+            (None, Some(regions), None) if regions.is_empty() => Vec::new(),
+            _ => self.whole(request.partitions, cut),
+        };
+        plan.partitions.retain(|p| !p.segments.is_empty());
+        if let Some(regions) = regions {
             plan.index = match self.index.get() {
                 Some(Ok(loaded)) => IndexUse::Used(loaded.index.kind(), loaded.meta.location.clone()),
                 Some(Err(why)) => IndexUse::Missing(why.clone()),
                 None => IndexUse::Missing("it was not loaded".into()),
             };
-            if let Some(loaded) = self.loaded() {
-                if loaded.stale {
-                    plan.warnings
-                        .push(format!("{}: the index is older than the data; index it again", loaded.meta.location));
-                }
-                plan.partitions = match self.counted(request, &regions, contigs, &reference) {
-                    Some(0) => Vec::new(),
-                    Some(rows) => vec![Partition { segments: vec![self.segment(0..0, Framing::Counted { rows })] }],
-                    None => {
-                        let chunks = self.chunks(&loaded.index, &regions, reference);
-                        self.partitions(&chunks, loaded.index.record_starts(), request.partitions, REGION_PIECE)
-                    }
-                };
-            } else if !regions.is_empty() {
-                plan.partitions = self.whole(request.partitions, cut);
+            if let Some(loaded) = self.loaded().filter(|l| l.stale) {
+                let stale = "the index is older than the data; index it again";
+                plan.warnings.push(format!("{}: {stale}", loaded.meta.location));
             }
             plan.regions = Some(Arc::new(regions));
-        } else {
-            plan.partitions = self.whole(request.partitions, cut);
         }
         if request.limit == Some(0) {
             plan.partitions.clear();
@@ -280,24 +276,48 @@ impl StreamFile {
         plan
     }
 
-    /// The rows of a request that only counts those of whole contigs, where the index knows them.
+    /// What stands for the rows of whole contigs, where the index knows how many they are and nothing else of them is asked.
     fn counted(
         &self,
         request: &ScanRequest,
-        regions: &RegionSet,
+        regions: Option<&RegionSet>,
         contigs: Option<&Contigs>,
         reference: impl Fn(&BinningIndex, &str) -> Option<usize>,
-    ) -> Option<u64> {
-        let column = self.contig_column?;
-        let whole = |(_, intervals): (&str, &[Interval])| *intervals == [Interval::ALL];
-        let only_counts = request.projection.is_empty() && request.computed.is_empty() && request.limit.is_none();
-        let whole = only_counts && !regions.has_unplaced() && regions.iter().all(whole);
-        if !whole || !request.predicate.all.iter().all(|c| is_of_contigs(c, column)) {
+    ) -> Option<Vec<Segment>> {
+        let (number, column) = self.contig_column?;
+        let conditions = &request.predicate.all;
+        let only_contigs =
+            request.projection.iter().all(|i| *i == number) && request.computed.is_empty() && request.limit.is_none();
+        let of_whole = match regions {
+            Some(regions) => {
+                let is_whole = |(_, intervals): (&str, &[Interval])| *intervals == [Interval::ALL];
+                !regions.has_unplaced()
+                    && regions.iter().all(is_whole)
+                    && conditions.iter().all(|c| is_of_contigs(c, column))
+            }
+            None => conditions.is_empty(),
+        };
+        if !only_contigs || !of_whole {
             return None;
         }
-        let counts = self.statistics(contigs, reference).rows_by_contig?;
-        let count = |name: &str| contigs?.get(name).map_or(Some(0), |id| counts.get(id).copied());
-        regions.iter().map(|(name, _)| count(name)).sum()
+        let (index, statistics) = (self.index()?, self.statistics(contigs, &reference));
+        let (Precision::Exact(all), counts) = (statistics.rows, statistics.rows_by_contig?) else { return None };
+        let wanted = |name: &str| regions.is_none_or(|r| !r.intervals(name).is_empty());
+        let placed: u64 = counts.iter().sum();
+        // In the order of the file, which is the index's.
+        let mut rows: Vec<(usize, Option<Arc<str>>, u64)> = Vec::new();
+        for (contig, rows_of) in contigs?.iter().zip(counts).filter(|(c, rows)| *rows > 0 && wanted(&c.name)) {
+            rows.push((reference(index, &contig.name)?, Some(contig.name.as_str().into()), rows_of));
+        }
+        if regions.is_none() {
+            rows.push((usize::MAX, None, all.checked_sub(placed)?));
+        }
+        rows.sort_unstable();
+        if request.projection.is_empty() {
+            rows = vec![(0, None, rows.iter().map(|(.., rows)| rows).sum())];
+        }
+        let rows = rows.into_iter().filter(|(.., rows)| *rows > 0);
+        Some(rows.map(|(_, contig, rows)| self.segment(0..0, Framing::Counted { rows, contig })).collect())
     }
 
     /// What keeps the records of `request.regions`; names are resolved as in [`StreamFile::plan`].
@@ -309,10 +329,10 @@ impl StreamFile {
 
     /// Whether `partition` begins with the file's first record.
     pub fn is_first(&self, partition: &Partition) -> bool {
-        partition.segments.first().is_some_and(|s| match (s.framing, self.data_start) {
-            (Framing::Raw { start, .. }, Offset::Byte(first)) => start == first,
+        partition.segments.first().is_some_and(|s| match (&s.framing, self.data_start) {
+            (Framing::Raw { start, .. }, Offset::Byte(first)) => *start == first,
             (Framing::Gzip, _) => true,
-            (Framing::Bgzf { start, .. }, Offset::Virtual(first)) => start == first,
+            (Framing::Bgzf { start, .. }, Offset::Virtual(first)) => *start == first,
             _ => false,
         })
     }
@@ -324,33 +344,6 @@ impl StreamFile {
         }
     }
 
-    fn chunks(
-        &self,
-        index: &BinningIndex,
-        regions: &RegionSet,
-        reference: impl Fn(&BinningIndex, &str) -> Option<usize>,
-    ) -> Vec<Chunk> {
-        let mut chunks = Vec::new();
-        for (contig, intervals) in regions.iter() {
-            if let Some(id) = reference(index, contig) {
-                chunks.extend(index.chunks(id, intervals));
-            }
-        }
-        // Every line of a text format has a contig.
-        if regions.has_unplaced() && index.tabix().is_none() {
-            let start = index.end_of_placed().unwrap_or(self.start()).max(self.start());
-            chunks.push(Chunk { start, stop: VirtualOffset::MAX });
-        }
-        let mut joined: Vec<Chunk> = Vec::new();
-        for chunk in crate::index::merge(chunks) {
-            match joined.last_mut() {
-                Some(last) if chunk.start.compressed() - last.stop.compressed() <= GAP => last.stop = chunk.stop,
-                _ => joined.push(chunk),
-            }
-        }
-        joined
-    }
-
     fn whole(&self, partitions: usize, cut: Cut) -> Vec<Partition> {
         let size = self.object().size;
         match (self.compression, self.data_start) {
@@ -359,11 +352,7 @@ impl StreamFile {
             {
                 self.between_cuts(from, partitions)
             }
-            (Compression::Bgzf, _) => {
-                let all = [Chunk { start: self.start(), stop: VirtualOffset::MAX }];
-                let starts = self.index().map(BinningIndex::record_starts).unwrap_or_default();
-                self.partitions(&all, starts, partitions, 1)
-            }
+            (Compression::Bgzf, _) => self.share_out(vec![Stretch::from(self.start())], partitions, 1),
             (Compression::Plain, Offset::Byte(start)) if cut == Cut::AtLines && start < size => {
                 let parts = (partitions.max(1) as u64).min(size - start);
                 let edge = |i: u64| start + ((size - start) as u128 * i as u128 / parts as u128) as u64;
@@ -420,49 +409,12 @@ impl StreamFile {
     }
 
     fn segment(&self, bytes: std::ops::Range<u64>, framing: Framing) -> Segment {
-        Segment { object: ObjectId(0), bytes, framing, joined: false }
+        Segment { object: ObjectId(0), bytes, framing, joined: false, until: None }
     }
 
-    /// Shares `chunks` out by stored bytes, cutting them where records start, into pieces of at least `least` bytes.
-    fn partitions(&self, chunks: &[Chunk], starts: Vec<VirtualOffset>, wanted: usize, least: u64) -> Vec<Partition> {
-        let size = self.object().size;
-        let bytes_of = |c: &Chunk| c.start.compressed()..self.stored_end(c.stop);
-        let total: u64 = chunks.iter().map(|c| bytes_of(c).end.saturating_sub(c.start.compressed())).sum();
-        let share = total.div_ceil(wanted.max(1) as u64).max(least);
-        let mut out: Vec<Partition> = Vec::new();
-        let mut open = Partition::default();
-        let mut room = share;
-        let close = |open: &mut Partition, out: &mut Vec<Partition>| out.push(std::mem::take(open));
-        let segment = |chunk: Chunk| {
-            let bytes = bytes_of(&chunk);
-            self.segment(bytes.start.min(size)..bytes.end, Framing::Bgzf { start: chunk.start, stop: chunk.stop })
-        };
-        for chunk in chunks {
-            let mut rest = *chunk;
-            while out.len() + 1 < wanted && self.stored_end(rest.stop).saturating_sub(rest.start.compressed()) > room {
-                let target = VirtualOffset::new(rest.start.compressed() + room, 0).max(rest.start);
-                let next = starts.partition_point(|s| *s < target || *s <= rest.start);
-                let Some(cut) = starts.get(next).copied().filter(|s| *s < rest.stop && s.compressed() < size) else {
-                    break;
-                };
-                open.segments.push(Segment { joined: true, ..segment(Chunk { start: rest.start, stop: cut }) });
-                close(&mut open, &mut out);
-                rest.start = cut;
-                room = share;
-            }
-            let used = self.stored_end(rest.stop).saturating_sub(rest.start.compressed());
-            open.segments.push(segment(rest));
-            if used >= room && out.len() + 1 < wanted {
-                close(&mut open, &mut out);
-                room = share;
-            } else {
-                room = room.saturating_sub(used).max(1);
-            }
-        }
-        if !open.segments.is_empty() {
-            close(&mut open, &mut out);
-        }
-        out
+    fn share_out(&self, stretches: Vec<Stretch>, partitions: usize, least: u64) -> Vec<Partition> {
+        let starts = || self.index().map(BinningIndex::record_starts).unwrap_or_default();
+        stretches::share_out(stretches, self.object().size, partitions, least, starts)
     }
 
     /// The byte after the last block that a chunk ending at `stop` needs: its size is not known, 64 KiB at most.

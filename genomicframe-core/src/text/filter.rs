@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::genome::{Contigs, resolve_names};
-use crate::scan::{Condition, FieldType, Fields, Pushdown, ScanRequest, SpanFilter, Test};
+use crate::scan::{Condition, FieldType, Fields, Pushdown, ScanRequest, Segment, SpanFilter, Test};
 
 /// Whether a scan can test `condition` exactly.
 pub(crate) fn pushdown(condition: &Condition, field: &impl Fn(&str) -> Option<(usize, FieldType)>) -> Pushdown {
@@ -45,6 +45,18 @@ impl RowFilter {
                 })?)
             };
         Ok(Self { spans, test })
+    }
+
+    /// The records of `segment` follow.
+    pub(crate) fn begin(&mut self, segment: &Segment) {
+        if let Some(spans) = &mut self.spans {
+            spans.begin(segment);
+        }
+    }
+
+    /// Whether no row that follows in the segment is wanted.
+    pub(crate) fn is_over(&self) -> bool {
+        self.spans.as_ref().is_some_and(SpanFilter::is_past)
     }
 
     /// Whether the row is wanted.

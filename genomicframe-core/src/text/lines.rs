@@ -85,10 +85,15 @@ impl LineNumber {
 
     /// Names the line.
     pub(crate) fn explain(self, e: Error) -> Error {
-        match self.0 {
-            Some(line) => e.on_line(line),
-            None => e,
-        }
+        on_line(self.0, e)
+    }
+}
+
+/// Names the line, where its number is known.
+pub(crate) fn on_line(line: Option<u64>, e: Error) -> Error {
+    match line {
+        Some(line) => e.on_line(line),
+        None => e,
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Preset {
     pub(crate) name: &'static str,
     /// 1-based columns of contig, start and end.
     pub(crate) columns: [i32; 3],
-    /// The column that holds the contig.
+    /// The name of the first column, which holds the contig.
     pub(crate) contig_column: &'static str,
     /// Whether starts are 0-based.
     pub(crate) zero_based: bool,
@@ -38,7 +38,7 @@ const SUFFIXES: [&str; 2] = [".tbi", ".csi"];
 
 impl SpanText {
     pub(crate) fn new(mut file: StreamFile, preset: Preset) -> Self {
-        file.set_contig_column(preset.contig_column);
+        file.set_contig_column(0, preset.contig_column);
         Self { file, preset, contigs: OnceLock::new() }
     }
 

@@ -20,7 +20,7 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
-use genomicframe_core::io::ObjectMeta;
+use genomicframe_core::io::{ObjectMeta, Requests};
 use genomicframe_core::scan::{
     Computed, Dataset, FormatId, Partition, Precision, ScanMetrics, ScanPlan, ScanRequest, Spawn, drive_ahead,
     text_schema,
@@ -122,6 +122,8 @@ impl GenomicSource {
             (Some(_), Precision::Exact(bytes)) => bytes,
             _ => plan.objects.iter().map(|o| o.size).sum(),
         };
+        let suited = plan.objects.first().map_or(Requests::LOCAL, |o| self.access.io.requests(&o.location));
+        let (bytes, requests) = plan.reads(suited);
         self.plans.push(Arc::new(PlanSummary {
             location: location.to_owned(),
             index: plan.index.to_string(),
@@ -129,8 +131,8 @@ impl GenomicSource {
             predicate: request.predicate.to_string(),
             pruning: plan.pruning.as_ref().map(ToString::to_string),
             partitions: plan.partitions.len(),
-            requests: plan.requests(),
-            bytes: plan.bytes(),
+            requests,
+            bytes,
             of_bytes,
             warnings: plan.warnings.clone(),
         }));

@@ -154,6 +154,7 @@ impl GenomicTable {
             self.regions.is_some()
                 || partitions > 1
                 || scan.counts_only()
+                || span.is_some_and(|s| scan.names_only(s.contig, self.schema.file_schema()))
                 || span.is_some_and(|s| scan.mentions(&[s.contig, s.start, s.end]))
         };
         if !dataset.needs_index() && helps() {
@@ -274,6 +275,11 @@ impl Scan<'_> {
 
     fn counts_only(&self) -> bool {
         self.columns.is_empty() && self.filters.is_empty()
+    }
+
+    /// Whether nothing is asked but on which contigs rows lie.
+    fn names_only(&self, contig: &str, schema: &Schema) -> bool {
+        self.filters.is_empty() && self.columns.iter().all(|i| schema.field(*i).name() == contig)
     }
 
     fn mentions(&self, columns: &[&str]) -> bool {

@@ -5,7 +5,7 @@ use arrow::array::RecordBatch;
 use crate::alignment::AlignmentRows;
 use crate::alignment::record::{self, Layout};
 use crate::error::Result;
-use crate::scan::{BrokenRow, Rows, Selected, Warnings};
+use crate::scan::{BrokenRow, Rows, Segment, Selected, Warnings};
 
 /// Frames the records of a BAM and builds the projected columns of those that pass.
 pub(super) struct BamRows {
@@ -18,6 +18,10 @@ const BLOCK_SIZE: usize = 4;
 
 impl Rows for BamRows {
     type Row = Layout;
+
+    fn begin(&mut self, segment: &Segment) {
+        self.rows.begin(segment);
+    }
 
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         record::frame(bytes, last, self.longest)
@@ -37,5 +41,9 @@ impl Rows for BamRows {
 
     fn take(&mut self, rows: usize) -> Result<RecordBatch> {
         self.rows.take(rows)
+    }
+
+    fn is_over(&self) -> bool {
+        self.rows.is_over()
     }
 }

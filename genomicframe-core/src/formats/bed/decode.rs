@@ -5,7 +5,7 @@ use arrow::datatypes::Schema;
 
 use super::header::{BLOCKS, END, NAMES, START, cut, is_skipped};
 use crate::error::{Error, Result};
-use crate::scan::{BrokenRow, Fields, Partition, Rows, Selected, Warnings, row_by_row};
+use crate::scan::{BrokenRow, Fields, Partition, Rows, Segment, Selected, Warnings, row_by_row};
 use crate::text::columns::{Columns, items};
 use crate::text::fields::{Cells, present};
 use crate::text::filter::RowFilter;
@@ -80,6 +80,10 @@ impl BedRows {
 impl Rows for BedRows {
     type Row = LineNumber;
 
+    fn begin(&mut self, segment: &Segment) {
+        self.filter.begin(segment);
+    }
+
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         Ok(self.framer.frame(bytes, last))
     }
@@ -108,6 +112,10 @@ impl Rows for BedRows {
 
     fn take(&mut self, rows: usize) -> Result<RecordBatch> {
         self.columns.take(rows)
+    }
+
+    fn is_over(&self) -> bool {
+        self.filter.is_over()
     }
 }
 

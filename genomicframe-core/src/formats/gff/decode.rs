@@ -5,7 +5,7 @@ use arrow::array::RecordBatch;
 use super::attributes::{Wanted, decode_bytes, parts};
 use super::header::{self, ATTRIBUTES, END, FIELDS, Layout, PHASE, SCORE, SEQID, START, STRAND};
 use crate::error::{Error, Result};
-use crate::scan::{BrokenRow, Fields, Partition, Rows, Selected, Warnings, row_by_row};
+use crate::scan::{BrokenRow, Fields, Partition, Rows, Segment, Selected, Warnings, row_by_row};
 use crate::text::columns::Columns;
 use crate::text::fields::present;
 use crate::text::filter::RowFilter;
@@ -233,6 +233,10 @@ fn put_entries(columns: &mut Columns, column: usize, field: &[u8], warnings: &mu
 impl Rows for GffRows {
     type Row = GffRow;
 
+    fn begin(&mut self, segment: &Segment) {
+        self.filter.begin(segment);
+    }
+
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         Ok(self.framer.frame(bytes, last))
     }
@@ -270,7 +274,7 @@ impl Rows for GffRows {
     }
 
     fn is_over(&self) -> bool {
-        self.over
+        self.over || self.filter.is_over()
     }
 }
 

@@ -8,10 +8,10 @@ use arrow::array::RecordBatch;
 use super::parse::parse_line;
 use crate::alignment::AlignmentRows;
 use crate::alignment::record::Layout;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::genome::Contigs;
-use crate::scan::{BrokenRow, Rows, Selected, Warnings};
-use crate::text::lines::{LineFramer, trim_end};
+use crate::scan::{BrokenRow, Rows, Segment, Selected, Warnings};
+use crate::text::lines::{LineFramer, on_line, trim_end};
 
 /// Frames lines and builds the projected columns of the records that pass.
 pub(super) struct SamRows {
@@ -54,16 +54,12 @@ impl SamRows {
     }
 }
 
-/// Names the line, where its number is known.
-fn on(line: Option<u64>, e: Error) -> Error {
-    match line {
-        Some(line) => e.on_line(line),
-        None => e,
-    }
-}
-
 impl Rows for SamRows {
     type Row = SamRow;
+
+    fn begin(&mut self, segment: &Segment) {
+        self.rows.begin(segment);
+    }
 
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         Ok(self.framer.frame(bytes, last))
@@ -71,14 +67,14 @@ impl Rows for SamRows {
 
     fn select(&mut self, framed: &[u8], warnings: &mut Warnings) -> Result<Option<SamRow>> {
         self.line = self.line.map(|n| n + 1);
-        self.row(trim_end(framed), warnings).map_err(|e| on(self.line, e))
+        self.row(trim_end(framed), warnings).map_err(|e| on_line(self.line, e))
     }
 
     fn build(&mut self, _: &[u8], selected: &[Selected<SamRow>], warnings: &mut Warnings) -> Result<(), BrokenRow> {
         let records = selected.iter().map(|s| (&self.records[s.row.record.clone()], s.row.layout));
         let built = self.rows.build(records, warnings).map_err(|BrokenRow { index, error }| {
             let line = selected.get(index).and_then(|s| s.row.line);
-            BrokenRow { index, error: on(line, error) }
+            BrokenRow { index, error: on_line(line, error) }
         });
         self.records.clear();
         built
@@ -90,5 +86,9 @@ impl Rows for SamRows {
 
     fn take(&mut self, rows: usize) -> Result<RecordBatch> {
         self.rows.take(rows)
+    }
+
+    fn is_over(&self) -> bool {
+        self.rows.is_over()
     }
 }

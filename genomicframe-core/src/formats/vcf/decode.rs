@@ -12,7 +12,7 @@ use super::line::{Line, Tabs, Tested};
 use super::schema::{Columns, Key, Kind, Source};
 use super::values::Cells;
 use crate::error::{Error, Result};
-use crate::scan::{BrokenRow, Rows, ScanRequest, Selected, SpanFilter, Test, Warnings, row_by_row};
+use crate::scan::{BrokenRow, Rows, ScanRequest, Segment, Selected, SpanFilter, Test, Warnings, row_by_row};
 use crate::text::lines;
 use crate::text::lists::Broken;
 
@@ -229,16 +229,14 @@ pub(super) struct VcfRow {
     line: Option<u64>,
 }
 
-/// Names the line, where its number is known.
-fn on(line: Option<u64>, e: Error) -> Error {
-    match line {
-        Some(line) => e.on_line(line),
-        None => e,
-    }
-}
-
 impl Rows for VcfRows {
     type Row = VcfRow;
+
+    fn begin(&mut self, segment: &Segment) {
+        if let Some(filter) = &mut self.filter {
+            filter.begin(segment);
+        }
+    }
 
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         Ok(lines::frame(bytes, last))
@@ -258,7 +256,7 @@ impl Rows for VcfRows {
             Some(b'#') => warnings.add("a line that begins with # among the records is skipped"),
             Some(_) => {
                 let line = self.line;
-                let tabs = self.look(record).map_err(|e| on(line, e))?;
+                let tabs = self.look(record).map_err(|e| lines::on_line(line, e))?;
                 return Ok(tabs.map(|tabs| VcfRow { tabs, line }));
             }
         }
@@ -272,7 +270,8 @@ impl Rows for VcfRows {
         let rows = row_by_row(bytes, selected, |record, row| {
             self.put(&Line::cut(lines::trim_end(record), &row.tabs), warnings)
         });
-        BrokenRow::first(rows, self.check()).map_err(|broken| broken.explain(selected, |row, e| on(row.line, e)))
+        BrokenRow::first(rows, self.check())
+            .map_err(|broken| broken.explain(selected, |row, e| lines::on_line(row.line, e)))
     }
 
     fn bytes(&self) -> usize {
@@ -297,5 +296,9 @@ impl Rows for VcfRows {
         self.genotypes.iter_mut().for_each(GenotypeReader::next_batch);
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
+    }
+
+    fn is_over(&self) -> bool {
+        self.filter.as_ref().is_some_and(SpanFilter::is_past)
     }
 }

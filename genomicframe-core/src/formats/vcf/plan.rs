@@ -56,7 +56,7 @@ impl VcfDataset {
         let data_start = head.offset(header.bytes);
         drop(head);
         file.set_data_start(data_start);
-        file.set_contig_column("chrom");
+        file.set_contig_column(0, "chrom");
         let columns = Arc::new(Columns::new(&header, options)?);
         let longest_line = options.limits.record_bytes;
         let mut written = Vec::new();

@@ -72,7 +72,7 @@ impl Rows for Pairs {
 }
 
 fn segment(framing: Framing) -> Segment {
-    Segment { object: ObjectId(0), bytes: 0..1, framing, joined: false }
+    Segment { object: ObjectId(0), bytes: 0..1, framing, joined: false, until: None }
 }
 
 const RAW: Framing = Framing::Raw { start: 0, stop: u64::MAX, mid_line: false };
@@ -93,7 +93,7 @@ fn run(decoder: &mut dyn Decoder, segments: &[Pieces<'_>]) -> Result<Vec<Vec<i64
     let mut batches = Vec::new();
     let shown = |b: &RecordBatch| b.column(0).as_any().downcast_ref::<Int64Array>().unwrap().values().to_vec();
     'segments: for (framing, pieces) in segments {
-        decoder.begin(&segment(*framing))?;
+        decoder.begin(&segment(framing.clone()))?;
         let mut pieces = pieces.iter();
         loop {
             match decoder.step()? {
@@ -204,7 +204,7 @@ fn headers_and_ends() {
     assert_eq!(run(&mut decoder(all()), &[(RAW, over)]).unwrap(), [vec![10]]);
     let lines = Framing::Raw { start: 5, stop: u64::MAX, mid_line: true };
     let rest: &[(Offset, &[u8])] = &[(Offset::Byte(4), b"xx"), (Offset::Byte(6), b"x\n"), (Offset::Byte(8), &[2, 10])];
-    assert_eq!(run(&mut decoder(all()), &[(lines, rest)]).unwrap(), [vec![10]]);
+    assert_eq!(run(&mut decoder(all()), &[(lines.clone(), rest)]).unwrap(), [vec![10]]);
     assert!(run(&mut decoder(all()), &[(lines, &rest[..1])]).unwrap().is_empty());
 }
 

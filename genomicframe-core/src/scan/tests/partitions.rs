@@ -60,8 +60,8 @@ fn plan(file: &StreamFile, regions: Option<RegionSet>, partitions: usize) -> Sca
 }
 
 fn stretches(partitions: &[Partition]) -> Vec<(VirtualOffset, VirtualOffset)> {
-    let all = partitions.iter().flat_map(|p| &p.segments).map(|s| match s.framing {
-        Framing::Bgzf { start, stop } => (start, stop),
+    let all = partitions.iter().flat_map(|p| &p.segments).map(|s| match &s.framing {
+        Framing::Bgzf { start, stop } => (*start, *stop),
         other => panic!("{other:?}"),
     });
     all.collect()

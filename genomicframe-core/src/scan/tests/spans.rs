@@ -3,7 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::genome::{Contigs, Interval, Region, RegionSet, resolve_names};
-use crate::scan::{Condition, Literal, Op, SpanColumns, SpanFilter, narrow};
+use crate::scan::{Condition, Framing, Literal, ObjectId, Op, Segment, SpanColumns, SpanFilter, Until, narrow};
 use crate::testing::logic::{Place, Value, holds};
 
 const BAM: SpanColumns = SpanColumns { contig: "rname", start: "pos", end: "end", zero_based: false };
@@ -195,4 +195,34 @@ fn row_68_many_contigs_by_their_other_name() {
     let asked: RegionSet = names.iter().map(|n| Region::new(format!("chr{n}"), Interval::ALL)).collect();
     let (own, replaced) = resolve_names(&asked, Some(&contigs));
     assert_eq!((own.len(), replaced.len()), (200_000, 200_000));
+}
+
+#[test]
+fn a_segment_is_over_where_nothing_wanted_can_follow() {
+    let set: RegionSet =
+        [(10, 20), (100, 200)].map(|(a, b)| Region::new("chr1", Interval::new(a, b).unwrap())).into_iter().collect();
+    let mut filter = SpanFilter::new(Arc::new(set), true);
+    let segment = |position| Segment {
+        object: ObjectId(0),
+        bytes: 0..1,
+        framing: Framing::Gzip,
+        joined: false,
+        until: Some(Until { contig: "chr1".into(), position }),
+    };
+    filter.begin(&segment(20));
+    for (contig, (start, end), kept, is_past) in [
+        ("chr0", (500, 600), false, false),
+        ("chr1", (5, 9), false, false),
+        ("chr1", (5, 15), true, false),
+        ("chr1", (20, 90), true, false),
+        ("chr1", (21, 30), false, true),
+    ] {
+        assert_eq!(keeps(&mut filter, Some(contig), Some((start, end))), kept, "{contig}:{start}-{end}");
+        assert_eq!(filter.is_past(), is_past, "{contig}:{start}-{end}");
+    }
+    filter.begin(&segment(200));
+    assert!(!filter.is_past());
+    // A record beyond the segment's own regions may still reach into another's.
+    filter.begin(&segment(20));
+    assert!(keeps(&mut filter, Some("chr1"), Some((90, 150))) && !filter.is_past());
 }
