@@ -43,7 +43,25 @@ const LEAST: u64 = 1 << 20;
 /// Places looked for at the same time.
 const REQUESTS_IN_FLIGHT: usize = 8;
 
-/// Where a scan from `from` to the end of `object` can be cut into about `wanted` even parts, in order.
+/// Where cuts are looked for, to make of a scan from `from` to the end of `object` about `wanted` even parts; where a block
+/// begins, if `blocks` tell.
+pub(super) fn places(object: &ObjectMeta, from: Offset, wanted: usize, blocks: Option<&[u64]>) -> Vec<u64> {
+    let first = match from {
+        Offset::Byte(byte) => byte,
+        Offset::Virtual(v) => v.compressed(),
+    };
+    let size = object.size.saturating_sub(first);
+    let parts = (size / LEAST).min(wanted as u64);
+    let even = (1..parts).map(|i| first + (u128::from(size) * u128::from(i) / u128::from(parts)) as u64);
+    let mut places: Vec<u64> = match blocks {
+        Some(blocks) => even.filter_map(|at| blocks.get(blocks.partition_point(|b| *b < at)).copied()).collect(),
+        None => even.collect(),
+    };
+    places.dedup();
+    places
+}
+
+/// Where a scan of `object` can be cut at or after each of `places`, in order.
 ///
 /// # Errors
 /// When the storage fails. Where no cut is found there is none.
@@ -51,19 +69,11 @@ pub(super) async fn find(
     io: &dyn ObjectIo,
     object: &ObjectMeta,
     compression: Compression,
-    from: Offset,
-    wanted: usize,
+    places: Vec<u64>,
     starts: &dyn RecordStarts,
     metrics: &ScanMetrics,
 ) -> Result<Vec<Offset>> {
-    let first = match from {
-        Offset::Byte(byte) => byte,
-        Offset::Virtual(v) => v.compressed(),
-    };
-    let size = object.size.saturating_sub(first);
-    let parts = (size / LEAST).min(wanted as u64);
     let finder = Finder { io, object, compression, starts, metrics };
-    let places = (1..parts).map(|i| first + (u128::from(size) * u128::from(i) / u128::from(parts)) as u64);
     let mut cuts: Vec<Offset> = futures::stream::iter(places)
         .map(|place| finder.find(place))
         .buffered(REQUESTS_IN_FLIGHT)

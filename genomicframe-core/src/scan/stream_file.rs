@@ -11,7 +11,7 @@ use super::{ScanMetrics, ScanPlan, ScanRequest, Segment, SpanFilter, Statistics}
 use crate::bgzf::{EOF_BLOCK, MAX_BLOCK, VirtualOffset, is_bgzf, is_gzip};
 use crate::error::{Error, Offset, Result};
 use crate::genome::{Contigs, Interval, RegionSet, resolve_names};
-use crate::index::{BinningIndex, MAX_BYTES};
+use crate::index::{BinningIndex, MAX_BYTES, gzi};
 use crate::io::{Location, ObjectIo, ObjectMeta};
 
 /// How a file is stored, by its first bytes; its name does not matter.
@@ -193,9 +193,30 @@ impl StreamFile {
             return Ok(());
         }
         let (object, from) = (self.object(), self.data_start);
-        let found = cuts::find(io, object, self.compression, from, partitions, starts, &self.metrics).await;
+        let blocks = self.blocks(io).await?;
+        let places = cuts::places(object, from, partitions, blocks.as_deref());
+        let found = cuts::find(io, object, self.compression, places, starts, &self.metrics).await;
         let _ = self.cuts.set(found.map_err(|e| e.in_object(&object.location))?);
         Ok(())
+    }
+
+    /// Where blocks begin, if a GZI index beside the file tells.
+    async fn blocks(&self, io: &dyn ObjectIo) -> Result<Option<Vec<u64>>> {
+        if self.compression != Compression::Bgzf || self.choice == IndexChoice::Ignore {
+            return Ok(None);
+        }
+        let at = self.object().location.with_suffix(".gzi");
+        let bytes = match io.read_small(&at, MAX_BYTES as u64).await {
+            Err(e) if e.is_not_found() => return Ok(None),
+            read => read?,
+        };
+        let blocks = gzi::blocks(&bytes).map_err(|e| e.in_object(&at))?;
+        if blocks.last().is_some_and(|last| *last >= self.object().size) {
+            return Err(Error::corrupt(format!("the index points past the end of {}", self.object().location))
+                .in_object(at)
+                .hint("it belongs to another version of the file: index it again"));
+        }
+        Ok(Some(blocks))
     }
 
     /// The index, when it was loaded and is there.

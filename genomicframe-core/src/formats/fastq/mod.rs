@@ -10,7 +10,8 @@
 //!   guess: each quality line is as long as its sequence line, whatever it begins with.
 //! - Anything else is an error, a blank line between records too; blank lines at the end are none. An empty file has no
 //!   rows, a record may be empty.
-//! - Where a record begins cannot be told from the middle of a file, so a file is one partition.
+//! - Where a record of four lines begins is found in the middle of a file by its marks and lengths; a file of wrapped records
+//!   is one partition.
 
 mod decode;
 mod encode;

@@ -3,7 +3,7 @@ use futures::executor::block_on;
 use crate::error::Result;
 use crate::formats::{bam::Bam, fastq::Fastq, gff::Gff, vcf::Vcf};
 use crate::io::{Location, MemoryIo, ObjectIo};
-use crate::scan::{Cut, Format, OpenOptions, RecordStarts, ScanRequest, StreamFile};
+use crate::scan::{Cut, Format, LineStarts, OpenOptions, RecordStarts, ScanRequest, StreamFile};
 use crate::testing::{self, Random, bgzf};
 
 /// Noise that does not compress, so that few records make a large file.
@@ -136,4 +136,46 @@ fn a_cut_where_no_record_begins_fails_the_query() -> Result<()> {
     let stop = plan.partitions[1].segments[0].bytes.start;
     assert!(e.is_corrupt() && e.to_string().contains(&format!("virtual offset {stop}:77")), "{e}");
     Ok(())
+}
+
+#[test]
+fn blocks_that_a_gzi_names_are_where_cuts_are_looked_for() {
+    let stored = bgzf(&gff(10_000, ""), 60_000);
+    let mut starts = Vec::new();
+    let mut at = 0;
+    while let Some(size) = crate::bgzf::block_size(&stored[at..]).unwrap() {
+        starts.push(at as u64);
+        at += size;
+    }
+    let gzi = |starts: &[u64]| {
+        let entries = starts.iter().flat_map(|at| [*at, 0]);
+        [starts.len() as u64].into_iter().chain(entries).flat_map(u64::to_le_bytes).collect::<Vec<u8>>()
+    };
+    let cuts = |gzi: Option<Vec<u8>>, options: &OpenOptions| {
+        let (at, io) = (Location::parse("memory:///data").unwrap(), MemoryIo::default());
+        io.put(&at, stored.clone());
+        if let Some(gzi) = gzi {
+            io.put(&at.with_suffix(".gzi"), gzi);
+        }
+        let file = block_on(StreamFile::open(&at, &io, options)).unwrap();
+        block_on(file.find_cuts(&io, 4, &LineStarts))?;
+        let plan = file.plan(&ScanRequest { partitions: 4, ..ScanRequest::all(vec![]) }, Cut::Never, None, |_, _| None);
+        Ok::<_, crate::Error>(plan.partitions.iter().map(|p| p.segments[0].bytes.start).collect::<Vec<_>>())
+    };
+    let auto = OpenOptions::default();
+    let want = cuts(None, &auto).unwrap();
+    assert_eq!(want.len(), 4);
+    assert_eq!(cuts(Some(gzi(&starts[1..])), &auto).unwrap(), want);
+    // Only where it names a block is one looked for; what it names need not be one.
+    assert_eq!(cuts(Some(gzi(&[])), &auto).unwrap(), [0]);
+    let named = starts.len() * 6 / 10;
+    let one = cuts(Some(gzi(&[starts[named]])), &auto).unwrap();
+    assert!(one.len() == 2 && (starts[named]..=starts[named + 1]).contains(&one[1]), "{one:?}");
+    assert_eq!(cuts(Some(gzi(&[want[1] - 1])), &auto).unwrap(), [0, want[1]]);
+    // Another file's is told of, unless no index is wanted.
+    let e = cuts(Some(gzi(&[stored.len() as u64])), &auto).unwrap_err().to_string();
+    assert!(e.contains("data.gzi") && e.contains("past the end"), "{e}");
+    assert!(cuts(Some(vec![1]), &auto).is_err_and(|e| e.is_corrupt()));
+    let ignore = OpenOptions { index: crate::scan::IndexChoice::Ignore, ..OpenOptions::default() };
+    assert_eq!(cuts(Some(vec![1]), &ignore).unwrap(), want);
 }
