@@ -22,7 +22,7 @@ use crate::size::parse_size;
   gf schema cohort.vcf.gz
   gf convert NA12878.bam s3://lab/NA12878.bams3
 
-`gf COMMAND --help` tells more. Files may be paths, globs in quotes, or URLs (s3://, https://).
+`gf COMMAND --help` tells more. Files may be paths, globs in quotes, or URLs (s3://, gs://, az://, https://).
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
 )]
@@ -369,6 +369,26 @@ pub(crate) struct EngineArgs {
     /// Memory for sorts, joins and groups, as 512M or 4G [default: half of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) memory: Option<usize>,
+    /// An option of object stores, as region=eu-west-1 or AWS_SKIP_SIGNATURE=true; may be given several times
+    #[arg(long = "storage", value_name = "KEY=VALUE", value_parser = StorageOption::parse)]
+    pub(crate) storage: Vec<StorageOption>,
+}
+
+/// An option of object stores. Its value is never shown.
+#[derive(Clone, PartialEq)]
+pub(crate) struct StorageOption(pub(crate) String, pub(crate) String);
+
+impl StorageOption {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (key, value) = text.split_once('=').ok_or("no KEY=VALUE")?;
+        Ok(Self(key.to_owned(), value.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for StorageOption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}=…", self.0)
+    }
 }
 
 fn format_parser() -> impl TypedValueParser<Value = OutputFormat> {
@@ -442,6 +462,16 @@ mod tests {
     }
 
     #[test]
+    fn storage_options_keep_their_secrets() {
+        let args = ["gf", "count", "x", "--storage", "AWS_SECRET_ACCESS_KEY=CANARY=", "--storage", "region=eu"];
+        let args = Args::try_parse_from(args).unwrap();
+        let storage = &args.command.engine().storage;
+        assert_eq!(storage[0], StorageOption("AWS_SECRET_ACCESS_KEY".into(), "CANARY=".into()));
+        assert_eq!(storage.len(), 2);
+        assert!(!format!("{args:?}").contains("CANARY"));
+    }
+
+    #[test]
     fn options_stand_before_or_behind() {
         let args =
             Args::try_parse_from(["gf", "view", "--limit", "3", "x.bam", "chr1", "*", "--threads", "2"]).unwrap();
@@ -454,6 +484,7 @@ mod tests {
             ["gf", "view"].as_slice(),
             &["gf", "count", "x", "--memory", "much"],
             &["gf", "sql", "x", "--threads", "0"],
+            &["gf", "sql", "x", "--storage", "region"],
         ] {
             assert_eq!(Args::try_parse_from(bad).unwrap_err().exit_code(), 2, "{bad:?}");
         }

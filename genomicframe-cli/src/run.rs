@@ -145,7 +145,8 @@ fn context(command: &Command) -> Result<GenomicContext, Error> {
     if let Some(bytes) = engine.memory {
         builder = builder.memory_limit(bytes);
     }
-    builder.build()
+    let storage = engine.storage.iter().map(|option| (option.0.as_str(), option.1.as_str()));
+    builder.storage_options(storage).build()
 }
 
 /// Waits for Ctrl-C or a polite kill, and tells which.

@@ -38,6 +38,7 @@ struct Inner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     NotFound,
+    Denied,
     Corrupt,
     Unsupported,
     Invalid,
@@ -100,6 +101,11 @@ impl Error {
     /// The object does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(Kind::NotFound, message)
+    }
+
+    /// The storage refuses access: no credentials, wrong ones, or too few rights.
+    pub fn denied(message: impl Into<String>) -> Self {
+        Self::new(Kind::Denied, message)
     }
 
     /// The bytes break their format's specification, or are cut short.
@@ -193,6 +199,17 @@ impl Error {
     /// Whether the object does not exist.
     pub fn is_not_found(&self) -> bool {
         self.0.kind == Kind::NotFound
+    }
+
+    /// Whether the storage refused access.
+    ///
+    /// ```
+    /// use genomicframe_core::Error;
+    ///
+    /// assert!(Error::denied("access denied").in_object("s3://lab/x.bam").is_denied());
+    /// ```
+    pub fn is_denied(&self) -> bool {
+        self.0.kind == Kind::Denied
     }
 
     /// Whether the bytes are malformed or cut short.

@@ -7,15 +7,16 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use genomicframe_core::io::Storage;
+use genomicframe_core::io::{Location, Storage};
 use object_store::ObjectStore;
 use url::Url;
 
 use crate::error::Result;
 use crate::formats;
 use crate::functions;
-use crate::scan::{Access, GenomicTable, LazyStores, ReadOptions};
+use crate::scan::{Access, GenomicTable, ReadOptions};
 use crate::sql;
+use crate::stores::{Settings, Stores};
 use crate::warnings::WarningLog;
 
 /// A session: its tables, object stores, threads and memory. Cheap to clone; clones share everything.
@@ -50,6 +51,17 @@ pub struct GenomicContextBuilder {
     threads: Option<usize>,
     batch_size: Option<usize>,
     memory: Option<usize>,
+    storage: StorageOptions,
+}
+
+/// Options of object stores by name. Debug prints show names alone.
+#[derive(Clone, Default)]
+struct StorageOptions(Vec<(String, String)>);
+
+impl std::fmt::Debug for StorageOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl GenomicContextBuilder {
@@ -71,24 +83,40 @@ impl GenomicContextBuilder {
         self
     }
 
+    /// Options of object stores, which come before the environment's variables. Their names are those of the variables or
+    /// shorter, in any case: `AWS_REGION` or `region`. `docs/cloud.md` lists them.
+    ///
+    /// ```
+    /// use genomicframe::GenomicContext;
+    ///
+    /// let public = [("aws_skip_signature", "true"), ("aws_region", "eu-west-1"), ("read_timeout", "30s")];
+    /// let ctx = GenomicContext::builder().storage_options(public).build()?;
+    /// # Ok::<(), genomicframe::Error>(())
+    /// ```
+    pub fn storage_options<K: Into<String>, V: Into<String>>(
+        mut self,
+        options: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.storage.0.extend(options.into_iter().map(|(name, value)| (name.into(), value.into())));
+        self
+    }
+
     /// Makes the context.
     ///
     /// # Errors
-    /// When no folder for spilled data can be had.
+    /// When no folder for spilled data can be had, or no storage option has a given name.
     pub fn build(self) -> Result<GenomicContext> {
-        let stores: Arc<dyn ObjectStoreRegistry> = Arc::new(LazyStores::default());
+        let stores = Arc::new(Stores::new(Settings::new(self.storage.0.clone())?));
         let memory = self.memory.unwrap_or_else(default_memory);
         let runtime = RuntimeEnvBuilder::new()
-            .with_object_store_registry(Arc::clone(&stores))
+            .with_object_store_registry(Arc::clone(&stores) as Arc<dyn ObjectStoreRegistry>)
             .with_memory_limit(memory, 1.0)
             .build_arc()?;
         Ok(self.assemble(runtime, stores))
     }
 
-    fn assemble(self, runtime: Arc<RuntimeEnv>, stores: Arc<dyn ObjectStoreRegistry>) -> GenomicContext {
-        let io = Storage::with_stores(move |url| {
-            stores.get_store(url).map_err(|e| genomicframe_core::Error::unsupported(e.strip_backtrace()))
-        });
+    fn assemble(self, runtime: Arc<RuntimeEnv>, stores: Arc<Stores>) -> GenomicContext {
+        let io = Storage::with_stores(move |url| stores.store(url));
         let access = Access { io: Arc::new(io), warnings: Arc::new(WarningLog::default()) };
         let mut config = SessionConfig::new().with_information_schema(true);
         if let Some(threads) = self.threads {
@@ -137,9 +165,19 @@ impl GenomicContext {
     pub fn new() -> Self {
         Self::builder().build().unwrap_or_else(|_| {
             // No folder to spill to: what does not fit in memory fails, all else works.
-            let stores: Arc<dyn ObjectStoreRegistry> = Arc::new(LazyStores::default());
+            let stores = Arc::new(Stores::new(Settings::new([]).unwrap_or_default()));
             Self::builder().assemble(Arc::new(RuntimeEnv::default()), stores)
         })
+    }
+
+    /// With options of object stores, else default settings; see [`GenomicContextBuilder::storage_options`].
+    ///
+    /// # Errors
+    /// When no storage option has a given name.
+    pub fn with_storage_options<K: Into<String>, V: Into<String>>(
+        options: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self> {
+        Self::builder().storage_options(options).build()
     }
 
     /// With other settings.
@@ -163,7 +201,8 @@ impl GenomicContext {
     pub async fn read(&self, paths: impl Paths, options: ReadOptions) -> Result<DataFrame> {
         let paths = paths.paths();
         let table = GenomicTable::open(self.access.clone(), &paths, &options).await?;
-        let name = paths.first().cloned().unwrap_or_default();
+        // As plans and messages show it.
+        let name = paths.first().map(|path| Location::shown(path)).unwrap_or_default();
         let name = datafusion::common::TableReference::bare(name);
         let source = datafusion::datasource::provider_as_source(Arc::new(table));
         let plan = datafusion::logical_expr::LogicalPlanBuilder::scan(name, source, None)?.build()?;

@@ -45,6 +45,11 @@ impl Error {
         self.core().is_some_and(genomicframe_core::Error::is_not_found)
     }
 
+    /// Whether a storage refused access: no credentials, wrong ones, or too few rights.
+    pub fn is_denied(&self) -> bool {
+        self.core().is_some_and(genomicframe_core::Error::is_denied)
+    }
+
     /// Whether a file is malformed or cut short.
     pub fn is_corrupt(&self) -> bool {
         self.core().is_some_and(genomicframe_core::Error::is_corrupt)

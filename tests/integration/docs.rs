@@ -1,13 +1,14 @@
 //! The documents say what the programs do: commands are run and their output compared, links lead somewhere.
 //!
 //! In a `console` block a line `$ command` is run, with the lines `> …` that continue it; the lines up to the next `$` are
-//! what it prints. A line `…` stands for any lines. `gf` and peers run in a copy of `tests/data`, `cargo run … --example x` runs the
-//! built example in the repository's folder. `GF_BLESS=1` writes what is printed into the blocks that have no `…`.
+//! what it prints. A line `…` stands for any lines. `gf` and peers run in a copy of `tests/data`, which lies in the bucket
+//! `s3://lab` too; `cargo run … --example x` runs the built example in the repository's folder. `GF_BLESS=1` writes what is printed into the blocks that have no `…`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::remote::servers;
 use crate::support::{gf, peer};
 
 fn root() -> &'static Path {
@@ -55,6 +56,22 @@ fn samples() -> &'static Path {
         folder
     });
     copy.path()
+}
+
+/// The address of a server whose bucket `lab` holds files of `tests/data`, for all tests.
+fn bucket() -> &'static str {
+    static ADDRESS: OnceLock<String> = OnceLock::new();
+    ADDRESS.get_or_init(|| {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                tell.send(servers::s3(servers::shelf()).await).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        told.recv().unwrap()
+    })
 }
 
 /// A block of a document, opened by "```" and `language`.
@@ -128,6 +145,11 @@ fn run(command: &str) -> Option<String> {
             shell
                 .args(["-c", command])
                 .env("PATH", std::env::join_paths(paths).unwrap())
+                .envs([
+                    ("AWS_ENDPOINT_URL", bucket()),
+                    ("AWS_ACCESS_KEY_ID", "key"),
+                    ("AWS_SECRET_ACCESS_KEY", "secret"),
+                ])
                 .current_dir(samples())
                 .output()
                 .unwrap()

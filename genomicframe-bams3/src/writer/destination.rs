@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::TryStreamExt;
+use genomicframe_core::io::failure;
 use genomicframe_core::{Error, Result};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
@@ -57,11 +58,8 @@ impl Destination {
     }
 
     fn explain(&self, key: &str, e: object_store::Error) -> Error {
-        let error = match &e {
-            object_store::Error::NotFound { .. } => Error::not_found("no such object"),
-            _ => Error::io("the object cannot be written").caused_by(e),
-        };
-        error.in_object(format!("{}/{key}", self.name.trim_end_matches('/')))
+        let name = format!("{}/{key}", self.name.trim_end_matches('/'));
+        failure(e, "the object cannot be written").in_object(name)
     }
 
     /// Writes an object, whatever is there.

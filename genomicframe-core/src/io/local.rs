@@ -107,7 +107,7 @@ fn local_path(location: &Location) -> Result<&Path> {
 fn explain(location: &Location, e: io::Error) -> Error {
     let error = match e.kind() {
         io::ErrorKind::NotFound => Error::not_found("no such file"),
-        io::ErrorKind::PermissionDenied => Error::io("permission denied"),
+        io::ErrorKind::PermissionDenied => Error::denied("permission denied"),
         _ => Error::io("cannot read it").caused_by(e),
     };
     error.in_object(location)

@@ -2,6 +2,8 @@
 //!
 //! Decoders and planners never read: `open` and the driver do, through [`ObjectIo`].
 
+mod errand;
+mod failure;
 mod local;
 mod location;
 mod memory;
@@ -18,6 +20,8 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+pub use errand::Errand;
+pub use failure::failure;
 pub use local::LocalIo;
 pub use location::Location;
 pub use memory::MemoryIo;

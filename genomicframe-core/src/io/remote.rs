@@ -8,10 +8,10 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
+use object_store::{Extensions, GetOptions, ObjectStore};
 use url::Url;
 
-use super::{Location, ObjectIo, ObjectMeta, check_small};
+use super::{Errand, Location, ObjectIo, ObjectMeta, check_small, failure};
 use crate::error::{Error, Result};
 
 /// Finds the store that serves a URL.
@@ -43,37 +43,75 @@ impl RemoteIo {
     }
 }
 
-fn explain(at: &Location, e: object_store::Error) -> Error {
-    let error = match &e {
-        object_store::Error::NotFound { .. } => Error::not_found("no such object"),
-        object_store::Error::Precondition { .. } => Error::io("the object was replaced while it was being read"),
-        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-            Error::io("access denied").hint("check the credentials in the environment")
-        }
-        // The store's own text may repeat a signed URL, so only its kind is passed on.
-        _ => Error::io(format!("the store failed: {}", redact(&e.to_string()))),
-    };
-    error.in_object(at)
+/// Times that bytes are asked for anew where the store cannot go on in the middle, because the server names no version.
+const TRIES: u32 = 3;
+
+/// How often a request was sent, where that is known and more than once.
+fn often(errand: &Errand) -> String {
+    match errand.attempts() {
+        0 | 1 => String::new(),
+        n => format!(" in {n} attempts"),
+    }
 }
 
-/// Cuts query strings and user info from URLs in a message.
-fn redact(text: &str) -> String {
-    let word = |w: &str| match w.split_once("://") {
-        Some((scheme, rest)) => {
-            let rest = rest.split(['?', '#']).next().unwrap_or_default();
-            let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-            format!("{scheme}://{rest}")
+fn options(errand: &Errand) -> GetOptions {
+    let mut extensions = Extensions::new();
+    extensions.insert(errand.clone());
+    GetOptions::new().with_extensions(extensions)
+}
+
+/// Why a read gave no bytes.
+enum Failed {
+    /// No other attempt helps.
+    Final(Error),
+    /// The server's answer broke off.
+    Body(Error),
+}
+
+impl RemoteIo {
+    async fn read_once(&self, object: &ObjectMeta, range: Range<u64>, errand: &Errand) -> Result<Bytes, Failed> {
+        let at = &object.location;
+        let (store, path) = self.resolve(at).map_err(Failed::Final)?;
+        let explain = |e: object_store::Error| {
+            let what = format!("bytes {}..{} cannot be read{}", range.start, range.end, often(errand));
+            failure(e, &what).in_object(at)
+        };
+        let options = options(errand).with_range(Some(range.clone())).with_if_match(object.etag.clone());
+        let result = store.get_opts(&path, options).await.map_err(|e| Failed::Final(explain(e)))?;
+        // Not every server honours If-Match, so the version that came is compared too.
+        if result.meta.size != object.size || (object.etag.is_some() && result.meta.e_tag != object.etag) {
+            let e = Error::io("the object was replaced while it was being read");
+            return Err(Failed::Final(e.in_object(at)));
         }
-        None => w.to_owned(),
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+        let bytes = result.bytes().await.map_err(|e| Failed::Body(explain(e)))?;
+        let expected = range.end - range.start;
+        if bytes.len() as u64 != expected {
+            let e = Error::io(format!(
+                "bytes {}..{} cannot be read{}: only {} of {expected} came",
+                range.start,
+                range.end,
+                often(errand),
+                bytes.len()
+            ));
+            return Err(Failed::Body(e.in_object(at)));
+        }
+        Ok(bytes)
+    }
 }
 
 impl ObjectIo for RemoteIo {
     fn head<'a>(&'a self, at: &'a Location) -> BoxFuture<'a, Result<ObjectMeta>> {
         async move {
             let (store, path) = self.resolve(at)?;
-            let meta = store.head(&path).await.map_err(|e| explain(at, e))?;
+            let errand = Errand::to(at);
+            // A link may be signed for GET alone, so its first byte is asked for: the answer tells size and version too.
+            let is_link = errand.link().is_some_and(|link| link.query().is_some());
+            let options = match is_link {
+                true => options(&errand).with_range(Some(0..1)),
+                false => options(&errand).with_head(true),
+            };
+            let explain = |e| failure(e, &format!("it cannot be opened{}", often(&errand))).in_object(at);
+            let meta = store.get_opts(&path, options).await.map_err(explain)?.meta;
             let modified = Some(meta.last_modified.into());
             Ok(ObjectMeta { location: at.clone(), size: meta.size, etag: meta.e_tag, modified })
         }
@@ -82,23 +120,22 @@ impl ObjectIo for RemoteIo {
 
     fn read<'a>(&'a self, object: &'a ObjectMeta, range: Range<u64>) -> BoxFuture<'a, Result<Bytes>> {
         async move {
-            let at = &object.location;
-            let (store, path) = self.resolve(at)?;
-            let expected = range.end - range.start;
-            if expected == 0 {
+            if range.is_empty() {
                 return Ok(Bytes::new());
             }
-            let options = GetOptions::new().with_range(Some(range)).with_if_match(object.etag.clone());
-            let result = store.get_opts(&path, options).await.map_err(|e| explain(at, e))?;
-            // Not every server honours If-Match, so the version that came is compared too.
-            if result.meta.size != object.size || (object.etag.is_some() && result.meta.e_tag != object.etag) {
-                return Err(Error::io("the object was replaced while it was being read").in_object(at));
+            let errand = Errand::to(&object.location);
+            // Of a named version the store resumed where the answer broke off, as often as it may.
+            let tries = if object.etag.is_some() { 1 } else { TRIES };
+            for _ in 1..tries {
+                match self.read_once(object, range.clone(), &errand).await {
+                    Ok(bytes) => return Ok(bytes),
+                    Err(Failed::Final(e)) => return Err(e),
+                    Err(Failed::Body(_)) => {}
+                }
             }
-            let bytes = result.bytes().await.map_err(|e| explain(at, e))?;
-            if bytes.len() as u64 != expected {
-                return Err(Error::io(format!("asked for {expected} bytes but {} came", bytes.len())).in_object(at));
-            }
-            Ok(bytes)
+            self.read_once(object, range, &errand).await.map_err(|e| match e {
+                Failed::Final(e) | Failed::Body(e) => e,
+            })
         }
         .boxed()
     }
@@ -107,11 +144,13 @@ impl ObjectIo for RemoteIo {
     fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<Bytes>> {
         async move {
             let (store, path) = self.resolve(at)?;
-            let result = store.get(&path).await.map_err(|e| explain(at, e))?;
+            let errand = Errand::to(at);
+            let explain = |e| failure(e, &format!("it cannot be read{}", often(&errand))).in_object(at);
+            let result = store.get_opts(&path, options(&errand)).await.map_err(explain)?;
             // Its bytes come only when they are asked for.
             check_small(at, result.meta.size, most)?;
             let size = result.meta.size;
-            let bytes = result.bytes().await.map_err(|e| explain(at, e))?;
+            let bytes = result.bytes().await.map_err(explain)?;
             if bytes.len() as u64 != size {
                 return Err(Error::io(format!("it has {size} bytes but {} came", bytes.len())).in_object(at));
             }
@@ -124,7 +163,11 @@ impl ObjectIo for RemoteIo {
         async move {
             let (store, path) = self.resolve(below)?;
             let Location::Url(url) = below else { return Ok(Vec::new()) };
-            let listed: Vec<_> = store.list(Some(&path)).try_collect().await.map_err(|e| explain(below, e))?;
+            let explain = |e| {
+                let e = failure(e, "it cannot be listed").in_object(below);
+                if below.is_http() { e.hint("most HTTP servers list nothing: name one file") } else { e }
+            };
+            let listed: Vec<_> = store.list(Some(&path)).try_collect().await.map_err(explain)?;
             let mut found = Vec::with_capacity(listed.len());
             for meta in listed.into_iter().filter(|m| !m.location.filename().unwrap_or_default().starts_with('.')) {
                 let mut url = url.clone();

@@ -164,7 +164,8 @@ impl StreamFile {
         for candidate in candidates {
             let meta = match io.head(&candidate).await {
                 Ok(meta) => meta,
-                Err(e) if e.is_not_found() && self.choice == IndexChoice::Auto => continue,
+                // Who may not list a bucket is told 403 of what is not there; a signed link opens its own object only.
+                Err(e) if (e.is_not_found() || e.is_denied()) && self.choice == IndexChoice::Auto => continue,
                 Err(e) => return Err(e),
             };
             if meta.size > MAX_BYTES as u64 {
@@ -207,7 +208,7 @@ impl StreamFile {
         }
         let at = self.object().location.with_suffix(".gzi");
         let bytes = match io.read_small(&at, MAX_BYTES as u64).await {
-            Err(e) if e.is_not_found() => return Ok(None),
+            Err(e) if e.is_not_found() || e.is_denied() => return Ok(None),
             read => read?,
         };
         let blocks = gzi::blocks(&bytes).map_err(|e| e.in_object(&at))?;

@@ -19,7 +19,7 @@ impl GenomicContext {
     /// # Errors
     /// When there is none, or it is damaged.
     pub async fn open_bams3(&self, path: &str) -> Result<Opened> {
-        let at = Location::parse(trimmed(path))?;
+        let at = Location::parse(path)?.trimmed();
         let io = &*self.access().io;
         let root = open_root(&at, io).await?;
         Ok(Opened::open(&at, &root, io, &Limits::default()).await?)
@@ -39,7 +39,7 @@ impl GenomicContext {
     /// # Errors
     /// When there is no folder and none is made, or no store serves the URL.
     pub fn bams3_destination(&self, path: &str, make: bool) -> Result<Destination> {
-        match Location::parse(trimmed(path))? {
+        match Location::parse(path)?.trimmed() {
             Location::Local(folder) if !make && !folder.is_dir() => {
                 Err(Error::not_found("no such folder").in_object(folder.display()).into())
             }
@@ -52,12 +52,5 @@ impl GenomicContext {
                 Ok(Destination::new(store, key, at.to_string()))
             }
         }
-    }
-}
-
-fn trimmed(path: &str) -> &str {
-    match path.trim_end_matches('/') {
-        "" => path,
-        trimmed => trimmed,
     }
 }

@@ -30,7 +30,7 @@ pub(super) async fn convert(ctx: &GenomicContext, from: &str, to: &str, options:
             "what was read of it is gone: begin anew, --overwrite",
         ));
     }
-    let place = Location::parse(to.trim_end_matches('/'))?;
+    let place = Location::parse(to)?.trimmed();
     let is_there = async || formats::dataset_at(&place, &*ctx.access().io).await.map(|f| f.is_some());
     if !options.overwrite && !options.resume && is_there().await? {
         // Told before anything is read or sorted.
@@ -78,7 +78,7 @@ pub(super) async fn records(ctx: &GenomicContext, from: &str, options: &ConvertO
         ..SourceOptions::default()
     };
     let memory = options.memory.unwrap_or_else(|| SORTING.min(default_memory() / 2));
-    let name = from.to_owned();
+    let name = Location::shown(from);
     let mut origin = stream.origin;
     // Reading waits and sorting computes: neither is for a task.
     let input = blocking(move || Input::open(reader, &source).map_err(|e| e.in_object(&name))).await?;
@@ -86,7 +86,7 @@ pub(super) async fn records(ctx: &GenomicContext, from: &str, options: &ConvertO
     origin.sorted = order == Order::Sort;
     let header_text = if origin.sorted { coordinate_header(&input.header_text) } else { input.header_text.clone() };
     let contigs = Arc::clone(&input.contigs);
-    let telling = Telling { input, name: from.to_owned(), warnings: Some(Arc::clone(&ctx.access().warnings)) };
+    let telling = Telling { input, name: Location::shown(from), warnings: Some(Arc::clone(&ctx.access().warnings)) };
     let mut ordered = Ordered::new(telling, Arc::clone(&contigs), order, memory, &std::env::temp_dir());
     let (mut ordered, mut first) = blocking(move || {
         let first = ordered.next()?;

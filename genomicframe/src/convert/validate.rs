@@ -20,7 +20,7 @@ impl GenomicContext {
     /// # Errors
     /// When there is no dataset, or one of the two cannot be read.
     pub async fn validate_bams3(&self, path: &str, original: Option<&str>) -> Result<Report> {
-        let at = Location::parse(path.trim_end_matches('/'))?;
+        let at = Location::parse(path)?.trimmed();
         let io = Arc::clone(&self.access().io);
         let input = match original {
             Some(original) => {

@@ -157,21 +157,28 @@ async fn expand(path: &str, io: &dyn ObjectIo, wanted: Option<&'static dyn Forma
         (None, found) => found.is_some(),
         (Some(_), None) => false,
     };
-    let trimmed = path.trim_end_matches('/');
-    let last = trimmed.rsplit('/').next().unwrap_or_default();
-    // A dataset is one thing, however its name ends.
-    let path = if may_be(formats::dataset_by_name(last)) { trimmed } else { path };
     let location = Location::parse(path)?;
-    let is_glob = path.contains(['*', '?', '[']) && !matches!(&location, Location::Local(p) if p.exists());
-    if is_glob && !path.ends_with('/') {
+    // What a URL has behind its path is no part of a name.
+    let shown = Location::shown(path);
+    let is_dataset = may_be(formats::dataset_by_name(location.trimmed().file_name()));
+    // A dataset is one thing, however its name ends.
+    let (location, is_folder) = match is_dataset {
+        true => (location.trimmed(), false),
+        false => (location, shown.ends_with('/')),
+    };
+    // The names of an HTTP server may hold brackets.
+    let signs: &[char] = if location.is_http() { &['*'] } else { &['*', '?', '['] };
+    let is_glob = shown.contains(signs) && !matches!(&location, Location::Local(p) if p.exists());
+    if is_glob && !is_folder {
+        let path = if is_dataset { path.trim_end_matches('/') } else { path };
         return Ok((glob(path, io).await?, true));
     }
-    if path.len() == trimmed.len() && may_be(formats::dataset_by_name(last)) {
+    if is_dataset {
         return Ok((vec![location], false));
     }
-    if formats::is_folder(&location) || path.ends_with('/') {
+    if formats::is_folder(&location) || is_folder {
         if wanted.is_none_or(|f| f.is_prefix()) && formats::dataset_at(&location, io).await?.is_some() {
-            return Ok((vec![Location::parse(if trimmed.is_empty() { path } else { trimmed })?], false));
+            return Ok((vec![location.trimmed()], false));
         }
         let files = listed(&location, io).await?;
         let files: Vec<_> = files.into_iter().filter(|l| may_be(formats::by_name(l.file_name()))).collect();
@@ -193,7 +200,7 @@ async fn glob(path: &str, io: &dyn ObjectIo) -> Result<Vec<Location>> {
     // A URL's path, not its whole text: what is listed is compared by path too.
     let text = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or(rest, |slash| &rest[slash..]));
     let pattern = glob::Pattern::new(text.strip_prefix("./").unwrap_or(text))
-        .map_err(|e| Error::invalid(format!("malformed glob {path}: {e}")))?;
+        .map_err(|e| Error::invalid(format!("malformed glob {}: {e}", Location::shown(path))))?;
     let below = Location::parse(if base.is_empty() { "." } else { base })?;
     let options =
         glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
@@ -211,7 +218,9 @@ async fn glob(path: &str, io: &dyn ObjectIo) -> Result<Vec<Location>> {
     let found = listed(&below, io).await?.into_iter();
     let files: Vec<_> = found.filter(|l| matches(l) && !is_index(l.file_name())).map(named).collect();
     if files.is_empty() {
-        return Err(genomicframe_core::Error::not_found("no file matches the glob").in_object(path).into());
+        return Err(genomicframe_core::Error::not_found("no file matches the glob")
+            .in_object(Location::shown(path))
+            .into());
     }
     Ok(files)
 }

@@ -9,7 +9,6 @@
 //! | `pieces` | a planned scan cut finer, its rows still in order |
 //! | `native` | a planned scan that hands out the rows' own text instead of their columns |
 //! | `source` | planned ranges become streams of batches |
-//! | `stores` | URLs become object stores |
 
 mod computed;
 mod condition;
@@ -17,14 +16,12 @@ mod files;
 mod native;
 mod pieces;
 mod source;
-mod stores;
 mod table;
 
 pub use files::ReadOptions;
 pub(crate) use files::looks_like_files;
 pub(crate) use native::as_native_text;
 pub(crate) use pieces::in_pieces;
-pub(crate) use stores::LazyStores;
 pub use table::GenomicTable;
 
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::ast::{
     Array, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, TableFactor, Value, Visit, VisitMut,
     Visitor, VisitorMut,
 };
+use genomicframe_core::io::Location;
 
 use super::options::{self, Values};
 use crate::error::{Error, Result};
@@ -153,12 +154,12 @@ impl Found {
         }
     }
 
-    /// The name under which these files are a table: the path, so that plans show it.
+    /// The name under which these files are a table: the path, so that plans show it, without secrets of a URL.
     fn add(&mut self, paths: Vec<String>, options: ReadOptions) -> String {
         if let Some(same) = self.calls.iter().find(|c| c.paths == paths && c.options == options) {
             return same.name.clone();
         }
-        let path = paths.first().cloned().unwrap_or_default();
+        let path = paths.first().map(|path| Location::shown(path)).unwrap_or_default();
         let taken = |name: &String| self.calls.iter().any(|c| c.name == *name);
         let numbered = (2..).map(|n| format!("{path} ({n})"));
         let name = std::iter::once(path.clone()).chain(numbered).find(|n| !taken(n)).unwrap_or(path.clone());

@@ -1,0 +1,17 @@
+//! Files in object stores and on HTTP servers: the rows are the local ones, through faults too, and secrets stay secret.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `servers` | servers on loopback, and what lies on them |
+//! | `proxy` | a proxy that notes requests and spoils answers |
+//! | `rows` | the same rows from each server as from the disk |
+//! | `access` | credentials, profiles, signed links, users, and what is told when they are wrong |
+//! | `faults` | schedules of faults: right rows or an error |
+//! | `secrets` | a canary in each place where a secret may be |
+
+mod access;
+mod faults;
+pub mod proxy;
+mod rows;
+mod secrets;
+pub mod servers;

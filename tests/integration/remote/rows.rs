@@ -1,0 +1,100 @@
+//! The same rows from each server as from the disk, in SQL and by chaining.
+
+use std::time::Duration;
+
+use datafusion::prelude::{col, lit};
+use genomicframe::{GenomicContext, ReadOptions};
+
+use super::proxy::Proxy;
+use super::servers::{self, Server, context, s3_options, shelf};
+use crate::support::{query, read, sorted};
+
+/// Queries over every format; `@` stands for the place of the files.
+pub const QUERIES: [&str; 11] = [
+    "SELECT * FROM '@/sample.bam'",
+    "SELECT * FROM '@/sample.bam' WHERE rname = 'chr2' AND pos BETWEEN 1000 AND 30000",
+    "SELECT qname, pos FROM read_bam('@/sample.bam', region => 'chr10:1-20000') WHERE mapq > 20",
+    "SELECT * FROM '@/cohort.vcf.gz'",
+    "SELECT chrom, pos, ref, alt, info_af FROM '@/cohort.vcf.gz' WHERE chrom = 'chr1' AND pos < 60000",
+    "SELECT * FROM '@/genes.gff3.gz' WHERE feature = 'exon'",
+    "SELECT * FROM '@/reads.fastq'",
+    "SELECT id, qual FROM '@/reads.fastq.gz'",
+    "SELECT * FROM '@/targets3.bed'",
+    "SELECT * FROM '@/x.bams3'",
+    "SELECT qname, cigar FROM '@/x.bams3' WHERE rname = 'chr2' AND pos BETWEEN 1000 AND 30000",
+];
+
+/// The rows that the disk gives.
+pub async fn local(sql: &str) -> Vec<String> {
+    let rows = query(&GenomicContext::new(), &sql.replace('@', &shelf().join("lab").display().to_string())).await;
+    assert!(!rows.is_empty(), "{sql}");
+    rows
+}
+
+async fn compare(server: &Server) {
+    let ctx = context(&server.options);
+    for sql in QUERIES {
+        assert_eq!(query(&ctx, &sql.replace('@', &server.base)).await, local(sql).await, "{}: {sql}", server.name);
+    }
+    // Chained, as a blocking program does.
+    let (chained, base) = (ctx.clone(), server.base.clone());
+    let rows = tokio::task::spawn_blocking(move || {
+        let frame = chained.scan(format!("{base}/sample.bam"), ReadOptions::new().region("chr2:1000-30000")).unwrap();
+        let frame = frame.filter(col("mapq").gt(lit(20_u8))).select(&["qname", "pos", "tag_nm"]);
+        sorted(&[frame.collect_arrow().unwrap()])
+    });
+    let local_sql =
+        "SELECT qname, pos, tag_nm FROM read_bam('@/sample.bam', region => 'chr2:1000-30000') WHERE mapq > 20";
+    assert_eq!(rows.await.unwrap(), local(local_sql).await, "{}", server.name);
+    if !server.lists {
+        return;
+    }
+    for path in ["@/runs/*.bam", "@/*/?.bam", "@/runs/"] {
+        let sql = format!("SELECT qname, pos, cigar FROM '{path}'");
+        assert_eq!(query(&ctx, &sql.replace('@', &server.base)).await, local(&sql).await, "{}: {path}", server.name);
+    }
+    let files = query(&ctx, &format!("SELECT DISTINCT file FROM '{}/runs/*.bam'", server.base)).await;
+    assert_eq!(files, [format!("{}/runs/a.bam", server.base), format!("{}/runs/b.bam", server.base)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_server_gives_the_local_rows() {
+    for server in servers::all().await {
+        compare(&server).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_keys_are_kept_as_they_are() {
+    let root = servers::own_shelf();
+    let odd = ["a b.bed", "50%25.bed", "run#1+2.bed", "x[1].bed", "ü~é&=;,.bed", "what?.bed"];
+    for name in odd {
+        std::fs::copy(shelf().join("lab/targets3.bed"), root.path().join("lab").join(name)).unwrap();
+    }
+    let ctx = context(&s3_options(&servers::s3(root.path()).await));
+    let expected = local("SELECT * FROM '@/targets3.bed'").await;
+    for name in odd {
+        // Brackets and question marks make a glob, which matches the first and must find the second too.
+        let path = format!("s3://lab/{}", name.replace("[1]", "[[]1]"));
+        let rows = read(&ctx, &path, ReadOptions::new(), &["chrom", "start", "end"]).await;
+        assert_eq!(rows, expected, "{path}");
+    }
+    let files = query(&ctx, "SELECT DISTINCT file FROM 's3://lab/*.bed'").await;
+    for name in odd {
+        assert!(files.contains(&format!("s3://lab/{name}")), "{name}: {files:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_server_is_waited_for() {
+    let proxy = Proxy::before(&servers::s3(shelf()).await).await;
+    // The whole takes many times as long as one read may.
+    proxy.throttle(100_000);
+    let mut options = s3_options(&proxy.url);
+    options.extend(servers::options(&[("read_timeout", "500ms"), ("max_retries", "0")]));
+    let begun = std::time::Instant::now();
+    let sql = "SELECT count(*) FROM read_files('@/sample.bam', index => 'none') WHERE mapq >= 0";
+    let ctx = GenomicContext::builder().threads(1).storage_options(options).build().unwrap();
+    assert_eq!(query(&ctx, &sql.replace('@', "s3://lab")).await, local(sql).await);
+    assert!(begun.elapsed() > Duration::from_millis(1500), "{:?}", begun.elapsed());
+}
