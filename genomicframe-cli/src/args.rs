@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use genomicframe::OutputFormat;
+use genomicframe::core::io::Location;
 
 use crate::size::parse_size;
 
@@ -445,7 +446,8 @@ impl ConvertArgs {
 
     /// What the output's name ends in, in lower case.
     pub(crate) fn ending(&self) -> String {
-        let name = self.output.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let name = Location::shown(&self.output);
+        let name = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default()
     }
 }

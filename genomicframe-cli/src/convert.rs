@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use genomicframe::Error;
 use genomicframe::convert::{BamOptions, ConvertOptions, Converted};
+use genomicframe::core::io::Location;
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::args::{ConvertArgs, DatasetArgs, FileArgs, OutputArgs};
@@ -21,19 +22,26 @@ pub(crate) async fn convert(session: &Session, args: &ConvertArgs) -> Result<(),
         return to_bams3(session, args).await;
     }
     if args.dataset != DatasetArgs::default() {
-        return Err(Failure::Usage(format!("{}: these options are for .bams3 datasets", args.output)));
+        return Err(Failure::Usage(format!(
+            "{}: these options are for .bams3 datasets",
+            Location::shown(&args.output)
+        )));
     }
     if args.ending() != "bam" && !args.regions.is_empty() {
-        return Err(Failure::Usage(format!("{}: --region is for .bam; gf view writes regions as text", args.output)));
+        return Err(Failure::Usage(format!(
+            "{}: --region is for .bam; gf view writes regions as text",
+            Location::shown(&args.output)
+        )));
     }
     if args.input == "-" {
         return Err(Failure::Usage("standard input is converted to .bams3 only".into()));
     }
     match args.ending().as_str() {
         "bam" if !args.output.contains("://") => to_bam(session, args).await,
-        _ if args.output.contains("://") => {
-            Err(Failure::Usage(format!("{}: only .bams3 datasets are written to object stores", args.output)))
-        }
+        _ if args.output.contains("://") => Err(Failure::Usage(format!(
+            "{}: only .bams3 datasets are written to object stores",
+            Location::shown(&args.output)
+        ))),
         _ => {
             let to = OutputArgs { format: None, output: Some(args.output.clone().into()), no_header: false };
             let from = FileArgs { file: args.input.clone(), index: None, allow_missing_eof: args.allow_missing_eof };

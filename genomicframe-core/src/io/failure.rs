@@ -11,6 +11,13 @@ const CLIP: usize = 300;
 ///
 /// Of a server's answer its status, code and message are repeated. The rest of it may hold tokens, and the URLs of requests
 /// signatures.
+///
+/// ```
+/// use genomicframe_core::io::failure;
+///
+/// let e = object_store::Error::NotFound { path: "x.bam".into(), source: "404".into() };
+/// assert!(failure(e, "it cannot be read").is_not_found());
+/// ```
 pub fn failure(e: StoreError, what: &str) -> Error {
     let e = match e {
         // Of a provider of credentials of ours.

@@ -44,11 +44,13 @@ impl Location {
             return Ok(Self::Local(PathBuf::from(text)));
         }
         if let Some((scheme, rest)) = text.split_once("://")
-            && has_keys(scheme)
+            && let scheme = scheme.to_ascii_lowercase()
+            && has_keys(&scheme)
         {
-            return Ok(Self::Url(object_url(scheme, rest)?));
+            return Ok(Self::Url(object_url(&scheme, rest).map_err(|e| e.in_object(Self::shown(text)))?));
         }
-        let url = Url::parse(text).map_err(|e| Error::invalid("malformed URL").caused_by(e))?;
+        let malformed = |e| Error::invalid("malformed URL").in_object(Self::shown(text)).caused_by(e);
+        let url = Url::parse(text).map_err(malformed)?;
         if url.scheme() == "file" {
             let path =
                 url.to_file_path().map_err(|()| Error::invalid("a file URL must name an absolute local path"))?;
@@ -165,7 +167,12 @@ impl Location {
     /// ```
     pub fn shown(text: &str) -> String {
         let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-        let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let behind_host = |rest: &str| rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        // A password with a slash is no URL's, but a password.
+        let port = rest[..behind_host(rest)].split_once(':').map_or("", |(_, port)| port);
+        let is_cut = !port.contains('@') && !port.bytes().all(|b| b.is_ascii_digit());
+        let rest = rest.rsplit_once('@').filter(|_| is_cut).map_or(rest, |(_, rest)| rest);
+        let (host, path) = rest.split_at(behind_host(rest));
         let end = if has_keys(scheme) {
             // In a glob it stands for a character, unless a query follows.
             path.find('?').filter(|at| path[*at..].contains('='))
@@ -286,6 +293,7 @@ mod tests {
             let again = Location::try_from(String::from(at.clone())).unwrap();
             assert_eq!(again, at);
         }
+        assert_eq!(Location::parse("S3://lab/50%.bam").unwrap().to_string(), "s3://lab/50%.bam");
         for bad in ["s3:///x.bam", "s3://lab/../x.bam", "s3://lab/./x.bam", "s3://lab/a\tb.bam"] {
             assert!(Location::parse(bad).unwrap_err().is_invalid(), "{bad}");
         }
@@ -306,5 +314,9 @@ mod tests {
         }
         assert_eq!(Location::shown("s3://lab/x?.bam"), "s3://lab/x?.bam");
         assert_eq!(Location::shown("data/x?.bam"), "data/x?.bam");
+        for broken in ["s3://key:CAN/CANARY@lab/x.bam", "https://me:CANARY/CANARY@host/x.bam", "https://h:CANARY@b:x/"]
+        {
+            assert!(!Location::parse(broken).unwrap_err().to_string().contains("CANARY"), "{broken}");
+        }
     }
 }

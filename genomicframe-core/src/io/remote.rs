@@ -37,8 +37,11 @@ impl RemoteIo {
     fn resolve(&self, at: &Location) -> Result<(Arc<dyn ObjectStore>, Path)> {
         let Location::Url(url) = at else { return Err(Error::invalid("not a URL").in_object(at)) };
         let store = (self.store_for)(url).map_err(|e| e.in_object(at))?;
-        let path = Path::from_url_path(url.path())
-            .map_err(|e| Error::invalid("malformed object key").in_object(at).caused_by(e))?;
+        let path = match Path::from_url_path(url.path()) {
+            // The link itself is asked for, whatever it looks like.
+            Err(_) if at.is_http() => Path::from(url.path()),
+            path => path.map_err(|e| Error::invalid("malformed object key").in_object(at).caused_by(e))?,
+        };
         Ok((store, path))
     }
 }

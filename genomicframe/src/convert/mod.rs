@@ -24,6 +24,8 @@ mod validate;
 pub use options::{ConvertOptions, ConvertProgress, Converted};
 pub use to_bam::BamOptions;
 
+use genomicframe_core::io::Location;
+
 use crate::context::GenomicContext;
 use crate::error::{Error, Result};
 use crate::formats;
@@ -57,10 +59,10 @@ impl GenomicContext {
     /// When the input is neither BAM nor SAM or is damaged, a dataset is there already, another writer is faster, or the
     /// storage fails.
     pub async fn convert(&self, from: &str, to: &str, options: &ConvertOptions) -> Result<Converted> {
-        let name = to.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        if formats::dataset_by_name(name).is_none() {
+        let place = Location::parse(to)?.trimmed();
+        if formats::dataset_by_name(place.file_name()).is_none() {
             let e = genomicframe_core::Error::unsupported("not a name that datasets have");
-            return Err(e.in_object(to).hint("convert writes x.bams3; queries write other formats").into());
+            return Err(e.in_object(place).hint("convert writes x.bams3; queries write other formats").into());
         }
         to_bams3::convert(self, from, to, options).await
     }

@@ -104,7 +104,8 @@ const OPENS: usize = 32;
 
 /// Whether a table's name in SQL is a path of files that this crate reads.
 pub(crate) fn looks_like_files(name: &str) -> bool {
-    let last = name.trim_end_matches('/').rsplit('/').next().unwrap_or(name);
+    let name = Location::shown(name);
+    let last = name.trim_end_matches('/').rsplit('/').next().unwrap_or(&name);
     let other = [".parquet", ".csv", ".json", ".ndjson", ".arrow", ".arrows"];
     !other.iter().any(|ending| last.ends_with(ending))
 }

@@ -148,6 +148,14 @@ impl Found {
     fn relation(&mut self, name: &mut ObjectName) {
         let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return };
         let path = ident.value.clone();
+        // DataFusion would leave the secret out of its request, and repeat it in its messages.
+        if path.contains("://") && !looks_like_files(&path) && Location::shown(&path) != path {
+            let e = genomicframe_core::Error::unsupported(
+                "signed URLs, and those with a user, are read of genomic files only",
+            );
+            self.error.get_or_insert(e.in_object(Location::shown(&path)).into());
+            return;
+        }
         let is_table = self.session.table_exist(TableReference::bare(path.as_str())).unwrap_or(false);
         if ident.quote_style == Some('\'') && !is_table && looks_like_files(&path) {
             *name = quoted(self.add(vec![path], ReadOptions::new()));

@@ -61,11 +61,11 @@ fn is_told(keys: &HashMap<Key, String>) -> bool {
 }
 
 fn keys(url: &Url, settings: &Settings) -> HashMap<Key, String> {
-    let mut keys: HashMap<Key, String> = settings.from_variables("AZURE_");
+    let mut keys: HashMap<Key, String> = settings.variables_for("AZURE_");
     if let Some(endpoint) = settings.variable("IDENTITY_ENDPOINT") {
         keys.entry(Key::MsiEndpoint).or_insert_with(|| endpoint.to_owned());
     }
-    let options: HashMap<Key, String> = settings.from_options();
+    let options: HashMap<Key, String> = settings.options_for();
     // Those of an option and of a variable would be of two accounts.
     let secrets = [Key::AccessKey, Key::SasKey, Key::Token];
     let signed = url.query().is_some();

@@ -53,7 +53,7 @@ fn default_file(settings: &Settings) -> Option<std::path::PathBuf> {
 }
 
 fn keys(settings: &Settings) -> HashMap<Key, String> {
-    let mut keys: HashMap<Key, String> = settings.from_variables("GOOGLE_");
+    let mut keys: HashMap<Key, String> = settings.variables_for("GOOGLE_");
     if let Some(path) = settings.variable("SERVICE_ACCOUNT") {
         keys.entry(Key::ServiceAccount).or_insert_with(|| path.to_owned());
     }
@@ -63,7 +63,7 @@ fn keys(settings: &Settings) -> HashMap<Key, String> {
         keys.entry(Key::BaseUrl).or_insert(base);
         keys.entry(Key::SkipSignature).or_insert_with(|| "true".into());
     }
-    let options: HashMap<Key, String> = settings.from_options();
+    let options: HashMap<Key, String> = settings.options_for();
     // A key and a path of one would contradict each other.
     if options.contains_key(&Key::ServiceAccount) || options.contains_key(&Key::ServiceAccountKey) {
         keys.remove(&Key::ServiceAccount);

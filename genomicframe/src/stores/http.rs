@@ -16,7 +16,7 @@ use super::unusable;
 /// ([`genomicframe_core::io::Errand`]).
 pub(super) fn build(url: &Url, settings: &Settings) -> Result<Arc<dyn ObjectStore>> {
     let transport = Transport::of(settings)?;
-    let keys: HashMap<Key, String> = settings.from_options();
+    let keys: HashMap<Key, String> = settings.options_for();
     let root = format!("{}://{}/", url.scheme(), &url[Position::BeforeHost..Position::AfterPort]);
     let builder = HttpBuilder::new()
         .with_url(root)

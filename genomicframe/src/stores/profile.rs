@@ -68,6 +68,8 @@ pub(super) fn find(settings: &Settings) -> Result<Found> {
         }
     };
     let files = [file("aws_shared_credentials_file", "credentials"), file("aws_config_file", "config")];
+    // A file that nobody asked for may be another user's.
+    let read = |file| read(file).or_else(|e| if named.is_some() { Err(e) } else { Ok(Sections::new()) });
     let (credentials, config) = (read(&files[0])?, read(&files[1])?);
     let own = credentials.get(&name);
     let section = if name == "default" { name.clone() } else { format!("profile {name}") };

@@ -22,9 +22,12 @@ const HINT: &str =
 enum Source {
     /// The builder has all it needs.
     Told,
-    /// The instance's metadata, if it has any.
-    Instance,
+    /// A service of the machine, of which this is said when it does not answer.
+    Service(&'static str),
 }
+
+const CONTAINER: Source = Source::Service("the container's credentials did not come");
+const INSTANCE: Source = Source::Service("no instance metadata answered");
 
 pub(super) fn build(url: &Url, settings: &Settings) -> Result<Arc<dyn ObjectStore>> {
     let bucket = bucket(url)?;
@@ -40,9 +43,9 @@ pub(super) fn build(url: &Url, settings: &Settings) -> Result<Arc<dyn ObjectStor
     let store = builder().with_retry(transport.retry.clone());
     let store = match source {
         Source::Told => store,
-        Source::Instance => {
+        Source::Service(silent) => {
             let service = builder().with_retry(transport.brief()).build().map_err(unusable)?;
-            let missing = missing(&found, "no instance metadata answered");
+            let missing = missing(&found, silent);
             store.with_credentials(Arc::new(Brief::new(Arc::clone(service.credentials()), missing)))
         }
     };
@@ -62,8 +65,8 @@ fn missing(found: &Found, last: &str) -> Missing {
 
 /// Everything that is set, the nearest first: options, variables, the profile.
 fn keys(settings: &Settings, found: &Found) -> Result<(HashMap<Key, String>, Source)> {
-    let options: HashMap<Key, String> = settings.from_options();
-    let mut keys: HashMap<Key, String> = settings.from_variables("AWS_");
+    let options: HashMap<Key, String> = settings.options_for();
+    let mut keys: HashMap<Key, String> = settings.variables_for("AWS_");
     let given = |any: &[Key]| any.iter().any(|key| options.contains_key(key));
     // What belongs together comes from one place.
     if given(&[Key::AccessKeyId, Key::SecretAccessKey])
@@ -148,12 +151,12 @@ fn credentials(keys: &mut HashMap<Key, String>, settings: &Settings, found: &Fou
         || (keys.contains_key(&Key::ContainerCredentialsFullUri)
             && keys.contains_key(&Key::ContainerAuthorizationTokenFile))
     {
-        return Ok(Source::Told);
+        return Ok(CONTAINER);
     }
     if settings.is_true("aws_ec2_metadata_disabled") {
         return Err(missing(found, "instance metadata is disabled").error());
     }
-    Ok(Source::Instance)
+    Ok(INSTANCE)
 }
 
 #[cfg(test)]
@@ -214,7 +217,7 @@ mod tests {
         assert_eq!(decide(&[("profile", "lab")], &variables).unwrap().0[&Key::AccessKeyId], "id");
 
         let (keys, source) = decide(&[], &files(None)).unwrap();
-        assert_eq!((source, &*keys[&Key::Region]), (Source::Instance, "us-west-2"));
+        assert_eq!((source, &*keys[&Key::Region]), (INSTANCE, "us-west-2"));
         let e = |profile| decide(&[], &files(Some(profile))).unwrap_err().to_string();
         assert!(e("none").contains("no AWS profile is called none (looked in "), "{}", e("none"));
         assert!(e("half").contains("without its secret"), "{}", e("half"));

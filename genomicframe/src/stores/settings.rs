@@ -83,13 +83,13 @@ impl Settings {
 
     /// What the variables that begin with `prefix` say, for keys that a store has. Without a prefix `$TOKEN` or `$REGION`
     /// of something else would be taken.
-    pub(super) fn from_variables<K: FromStr + Eq + Hash>(&self, prefix: &str) -> HashMap<K, String> {
+    pub(super) fn variables_for<K: FromStr + Eq + Hash>(&self, prefix: &str) -> HashMap<K, String> {
         let named = self.variables.iter().filter(|(name, value)| name.starts_with(prefix) && !value.is_empty());
         named.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value.clone()))).collect()
     }
 
     /// What the options say, for keys that a store has.
-    pub(super) fn from_options<K: FromStr + Eq + Hash>(&self) -> HashMap<K, String> {
+    pub(super) fn options_for<K: FromStr + Eq + Hash>(&self) -> HashMap<K, String> {
         self.options.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.clone()))).collect()
     }
 
@@ -152,7 +152,7 @@ pub(super) mod tests {
             &[("AWS_REGION", "us-east-2"), ("TOKEN", "no"), ("AWS_SESSION_TOKEN", "t")],
         );
         assert_eq!(s.get("aws_region"), Some("eu-west-1"));
-        let keys = s.from_variables::<AmazonS3ConfigKey>("AWS_");
+        let keys = s.variables_for::<AmazonS3ConfigKey>("AWS_");
         assert_eq!(keys.get(&AmazonS3ConfigKey::Token).map(String::as_str), Some("t"));
         assert_eq!(keys.len(), 2);
     }

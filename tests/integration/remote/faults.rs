@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use futures::StreamExt;
 use genomicframe::GenomicContext;
 
 use super::proxy::{Fault, Proxy, Request};
@@ -53,33 +54,39 @@ async fn answer(ctx: &GenomicContext, sql: &str) -> Result<Vec<String>, String> 
     rows.map_err(|e: genomicframe::Error| e.to_string())
 }
 
+/// Right answers and errors through one schedule.
+async fn run(seed: u64, server: &str, expected: &[Vec<String>]) -> (u32, u32) {
+    let proxy = Proxy::before(server).await;
+    // From now and then to most of the time.
+    proxy.fault(schedule(seed, [12, 6, 3, 2][seed as usize % 4]));
+    let ctx = hasty_context(&proxy.url);
+    let (mut right, mut failed) = (0, 0);
+    let at = seed as usize * 4;
+    for i in (at..at + 4).map(|i| i % QUERIES.len()) {
+        match answer(&ctx, &QUERIES[i].replace('@', "s3://lab")).await {
+            Ok(rows) => {
+                assert!(rows == expected[i], "seed {seed}: {}: {} rows", QUERIES[i], rows.len());
+                right += 1;
+            }
+            Err(e) => {
+                assert!(e.contains("s3://lab/"), "seed {seed}: {}: {e}", QUERIES[i]);
+                failed += 1;
+            }
+        }
+    }
+    (right, failed)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn right_rows_or_an_error() {
-    let proxy = Proxy::before(&servers::s3(shelf()).await).await;
+    let server = servers::s3(shelf()).await;
     let mut expected = Vec::new();
     for sql in QUERIES {
         expected.push(local(sql).await);
     }
-    let (mut right, mut failed) = (0, 0);
-    for seed in 0..SEEDS {
-        // From now and then to most of the time.
-        let every = [12, 6, 3, 2][seed as usize % 4];
-        proxy.fault(schedule(seed, every));
-        let ctx = hasty_context(&proxy.url);
-        let at = seed as usize * 4;
-        for i in (at..at + 4).map(|i| i % QUERIES.len()) {
-            match answer(&ctx, &QUERIES[i].replace('@', "s3://lab")).await {
-                Ok(rows) => {
-                    assert!(rows == expected[i], "seed {seed}: {}: {} rows", QUERIES[i], rows.len());
-                    right += 1;
-                }
-                Err(e) => {
-                    assert!(e.contains("s3://lab/"), "seed {seed}: {}: {e}", QUERIES[i]);
-                    failed += 1;
-                }
-            }
-        }
-    }
+    // Most of the time is waited.
+    let runs = futures::stream::iter(0..SEEDS).map(|seed| run(seed, &server, &expected)).buffer_unordered(5);
+    let (right, failed) = runs.fold((0, 0), |sum, one| async move { (sum.0 + one.0, sum.1 + one.1) }).await;
     eprintln!("{right} answers and {failed} errors through {SEEDS} schedules");
     assert!(right > failed && failed > 0, "{right} answers, {failed} errors");
 }

@@ -55,6 +55,27 @@ async fn compare(server: &Server) {
     }
     let files = query(&ctx, &format!("SELECT DISTINCT file FROM '{}/runs/*.bam'", server.base)).await;
     assert_eq!(files, [format!("{}/runs/a.bam", server.base), format!("{}/runs/b.bam", server.base)]);
+    if !server.writes {
+        return;
+    }
+    let (from, to) = (format!("{}/sample.bam", server.base), format!("{}/made/y.bams3", server.base));
+    ctx.convert(&from, &to, &crate::bams3::small()).await.unwrap();
+    let e = ctx.convert(&from, &to, &crate::bams3::small()).await.unwrap_err();
+    assert!(e.to_string().contains("a dataset is there already"), "{}: {e}", server.name);
+    let sql = "SELECT * FROM '@'";
+    assert_eq!(query(&ctx, &sql.replace('@', &to)).await, local("SELECT * FROM '@/x.bams3'").await, "{}", server.name);
+    assert!(ctx.validate_bams3(&to, Some(&from)).await.unwrap().is_sound(), "{}", server.name);
+    // What DataFusion reads of itself goes the same way.
+    if let Some(store) = &server.folder {
+        let rows = "SELECT qname, pos FROM '@/runs/a.bam'";
+        let copy = format!(
+            "COPY ({}) TO '{}' STORED AS PARQUET",
+            rows.replace('@', &server.base),
+            store.path().join("lab/p.parquet").display()
+        );
+        ctx.sql(&copy).await.unwrap().collect().await.unwrap();
+        assert_eq!(query(&ctx, &format!("SELECT * FROM '{}/p.parquet'", server.base)).await, local(rows).await);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -48,6 +48,8 @@ fn slots() -> Vec<(Vec<(&'static str, String)>, &'static str)> {
         (Vec::new(), "http://@/*.bam?sig=CANARY"),
         (Vec::new(), "http://me:CANARY@@/x/?sig=CANARY#CANARY"),
         (Vec::new(), "http://me:CANARY@@:port/x.bam"),
+        (Vec::new(), "http://me:slash/CANARY@@/x.bam"),
+        (Vec::new(), "http://me:CANARY@@/x.parquet?sig=CANARY"),
         (Vec::new(), "s3://key:CANARY@lab/x.bam"),
         (Vec::new(), "s3://lab/x.bam?secret=CANARY"),
         (Vec::new(), "ftp://me:CANARY@@/x.bam?sig=CANARY"),

@@ -121,9 +121,12 @@ pub struct Server {
     /// What stands before the name of a file: `s3://lab`.
     pub base: String,
     pub options: Options,
-    /// Whether it lists what it has.
+    /// Whether it lists what it has, and whether datasets can be written to it.
     pub lists: bool,
+    pub writes: bool,
     _program: Option<Program>,
+    /// Where it lies on the disk.
+    pub folder: Option<tempfile::TempDir>,
 }
 
 /// A program that ends with the test.
@@ -233,7 +236,15 @@ async fn moto() -> Option<Server> {
     send(port, "PUT /lab HTTP/1.1");
     let options = s3_options(&url);
     upload("s3://lab", &options).await;
-    Some(Server { name: "moto", base: "s3://lab".into(), options, lists: true, _program: Some(program) })
+    Some(Server {
+        name: "moto",
+        base: "s3://lab".into(),
+        options,
+        lists: true,
+        writes: true,
+        _program: Some(program),
+        folder: None,
+    })
 }
 
 /// A request without a body to a server that demands no more.
@@ -254,7 +265,15 @@ fn fake_gcs() -> Option<Server> {
     let program = start("fake-gcs-server", folder, port, &mut command)?;
     let url = format!("http://127.0.0.1:{port}");
     let options = options(&[("google_base_url", &url), ("google_skip_signature", "true")]);
-    Some(Server { name: "fake-gcs", base: "gs://lab".into(), options, lists: true, _program: Some(program) })
+    Some(Server {
+        name: "fake-gcs",
+        base: "gs://lab".into(),
+        options,
+        lists: true,
+        writes: false,
+        _program: Some(program),
+        folder: None,
+    })
 }
 
 /// The account that azurite knows, as its documentation tells everybody.
@@ -287,21 +306,39 @@ async fn azurite() -> Option<Server> {
         ("azure_storage_endpoint", &endpoint),
     ]);
     upload("az://lab", &options).await;
-    Some(Server { name: "azurite", base: "az://lab".into(), options, lists: true, _program: Some(program) })
+    Some(Server {
+        name: "azurite",
+        base: "az://lab".into(),
+        options,
+        lists: true,
+        writes: true,
+        _program: Some(program),
+        folder: None,
+    })
 }
 
 /// All servers that can be started here, with the shelf on them.
 pub async fn all() -> Vec<Server> {
-    let endpoint = s3(shelf()).await;
-    let s3 =
-        Server { name: "s3s", base: "s3://lab".into(), options: s3_options(&endpoint), lists: true, _program: None };
+    let own = own_shelf();
+    let endpoint = s3(own.path()).await;
+    let s3 = Server {
+        name: "s3s",
+        base: "s3://lab".into(),
+        options: s3_options(&endpoint),
+        lists: true,
+        writes: true,
+        _program: None,
+        folder: Some(own),
+    };
     let mut all = vec![s3];
     all.extend(nginx().map(|(url, program)| Server {
         name: "nginx",
         base: format!("{url}/lab"),
         options: Vec::new(),
         lists: false,
+        writes: false,
         _program: Some(program),
+        folder: None,
     }));
     all.extend(moto().await);
     all.extend(fake_gcs());
