@@ -148,3 +148,17 @@ async fn latency_changes_nothing_but_the_clock() {
         assert_eq!(query(&ctx, &sql.replace('@', "s3://lab")).await, local(sql).await, "{sql}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dataset_is_written_through_refusals() {
+    let own = servers::own_shelf();
+    let proxy = Proxy::before(&servers::s3(own.path()).await).await;
+    let ctx = hasty_context(&proxy.url);
+    // A conditional write that broke off may have happened, so only what was refused is sent again.
+    proxy.fault(|request, before| (request.method == "PUT" && before == 0).then_some(Fault::SlowDown));
+    ctx.convert("s3://lab/sample.bam", "s3://lab/y.bams3", &crate::bams3::small()).await.unwrap();
+    let sent = proxy.take_log().iter().filter(|r| r.method == "PUT").count();
+    assert!(sent > 20, "{sent}");
+    let report = ctx.validate_bams3("s3://lab/y.bams3", Some("s3://lab/sample.bam")).await.unwrap();
+    assert!(report.is_sound() && report.equal == Some(4905), "{report}");
+}
