@@ -3,7 +3,7 @@
 /// Keeps memory that batches have left for those that follow.
 ///
 /// glibc gives it back to the system whenever the top of a heap is free, which it is between two batches: all of their pages
-/// are cleared by the kernel again for the next one. That is a tenth of the time of writing text (docs/decisions/0015).
+/// are cleared by the kernel again for the next one. That is a tenth of the time of writing text (docs/decisions/0016).
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
 pub fn keep() {
