@@ -138,7 +138,7 @@ fn parquet_and_arrow_hold_the_same_rows_in_order() {
         assert!(rows(&read_arrow(write(OutputFormat::Arrow, 1, threads, &sql))) == serial, "{threads} threads");
         let (groups, batches) = read_parquet(write(OutputFormat::Parquet, 1, threads, &sql));
         assert!(rows(&batches) == serial, "{threads} threads");
-        assert_eq!(groups, 1);
+        assert!(groups <= 2, "{groups} row groups of few rows");
         let long = format!("SELECT qname, repeat(qual, 20) AS long FROM '{path}'");
         let (groups, batches) = read_parquet(write(OutputFormat::Parquet, 1, threads, &long));
         assert!(groups > 1, "{groups} row groups");

@@ -60,7 +60,8 @@ pub fn field_of(schema: &Schema, columns: &[Column]) -> impl Fn(&str) -> Option<
 
 /// A record's fields for predicates.
 pub(super) struct RawFields<'a> {
-    pub(super) record: Record<'a>,
+    /// Not a copy of it: that would wait for what has just been written of it.
+    pub(super) record: &'a Record<'a>,
     pub(super) contigs: &'a Contigs,
 }
 
@@ -97,7 +98,7 @@ impl Fields for RawFields<'_> {
     fn text(&self, field: usize) -> Result<Option<&[u8]>> {
         let name = |id: Option<usize>| id.and_then(|id| self.contigs.name(id)).map(str::as_bytes);
         Ok(match field {
-            QNAME => name_of(&self.record),
+            QNAME => name_of(self.record),
             RNAME => name(self.record.contig()),
             RNEXT => name(self.record.mate_contig()),
             _ => match self.tag(field)? {

@@ -136,10 +136,13 @@ impl AlignmentFile {
     }
 
     fn conditions(&self, request: &ScanRequest) -> Result<(Option<SpanFilter>, Test)> {
-        let test = Test::bind_all(&request.predicate.all, &field_of(&self.schema, &self.columns));
+        let (conditions, decided) = request.predicate.besides(request.regions.as_deref());
+        let test = Test::bind_all(&conditions, &field_of(&self.schema, &self.columns));
         let test =
             test.ok_or_else(|| Error::invalid(format!("the scan of alignments cannot apply {}", request.predicate)))?;
-        Ok((self.file.span_filter(request, Some(&self.contigs)), test))
+        // Of the regions themselves, a record on the contig without a position is one; the condition holds for none such.
+        let span = self.file.span_filter(request, Some(&self.contigs)).map(|span| span.strictly(decided));
+        Ok((span, test))
     }
 
     /// Whether `partition` begins with the first record.

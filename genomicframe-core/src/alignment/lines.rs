@@ -31,18 +31,26 @@ impl Lines {
     }
 
     pub(super) fn append(&mut self, records: &[Record<'_>], warnings: &mut Warnings) -> Result<(), Broken> {
+        let (first, start) = (self.ends.len() - 1, self.text.len());
+        let mut written = Ok(());
         for (index, record) in records.iter().enumerate() {
-            self.line(record, warnings).map_err(|e| (index, e))?;
+            written = self.line(record, warnings).map_err(|e| (index, e));
+            if written.is_err() {
+                break;
+            }
         }
-        Ok(())
+        // Neither BAM nor a SAM file promises that it is text, which it is found out to be much sooner at once.
+        if !is_plain(&self.text[start..]) {
+            let lines = self.ends[first..].windows(2).map(|w| &self.text[w[0] as usize..w[1] as usize]);
+            lines.enumerate().try_for_each(|(index, line)| check(line).map_err(|e| (index, e)))?;
+        }
+        written
     }
 
     fn line(&mut self, record: &Record<'_>, warnings: &mut Warnings) -> Result<()> {
         let Self { contigs, text: out, order, .. } = self;
         let name = |id: Option<usize>| id.and_then(|id| contigs.name(id));
-        let start = out.len();
         out.extend_from_slice(name_of(record).unwrap_or(b"*"));
-        check(out, start, "read_name")?;
         number(record.flag().into(), out);
         let contig = name(record.contig());
         field(contig.unwrap_or("*"), out);
@@ -70,7 +78,6 @@ impl Lines {
             Some(scores) => write_qualities(scores, out)?,
             None => out.push(b'*'),
         }
-        let start = out.len();
         order.walk(
             record,
             |_| None,
@@ -80,7 +87,6 @@ impl Lines {
                 Ok(())
             },
         )?;
-        check(out, start, "tag")?;
         out.push(b'\n');
         let end = i32::try_from(out.len()).map_err(|_| Error::limit("a batch of more than 2 GiB of text"))?;
         self.ends.push(end);
@@ -97,14 +103,27 @@ impl Lines {
     }
 }
 
-/// Whether what was written from `start` on is text, which neither BAM nor a SAM file promises.
-fn check(out: &[u8], start: usize, field: &str) -> Result<()> {
-    let written = &out[start..];
-    if written.is_ascii() && memchr::memchr(0, written).is_none() {
+fn is_plain(text: &[u8]) -> bool {
+    text.is_ascii() && memchr::memchr(0, text).is_none()
+}
+
+/// Whether the name and the tags of a line are text; all between them is.
+fn check(line: &[u8]) -> Result<()> {
+    if is_plain(line) {
         return Ok(());
     }
-    utf8(written, field).map(|_| ())
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let mut tabs = memchr::memchr_iter(b'\t', line);
+    let name = tabs.next().unwrap_or(line.len());
+    let tags = tabs.nth(TAGS_TAB).unwrap_or(line.len());
+    utf8(&line[..name], "read_name")?;
+    utf8(&line[tags..], "tag")?;
+    // A name with a tab in it.
+    utf8(line, "read_name").map(|_| ())
 }
+
+/// Tabs between that after the name and that before the tags.
+const TAGS_TAB: usize = 9;
 
 fn field(text: &str, out: &mut Vec<u8>) {
     out.push(b'\t');

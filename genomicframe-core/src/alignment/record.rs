@@ -19,6 +19,8 @@ const UNMAPPED: u16 = 0x4;
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
     bytes: &'a [u8],
+    /// The beginning of the bytes.
+    fixed: &'a [u8; SMALLEST],
     layout: Layout,
 }
 
@@ -33,44 +35,38 @@ pub struct Layout {
 
 impl<'a> Record<'a> {
     /// `bytes` is the record without its `block_size`; `contigs` is the size of the dictionary.
+    ///
+    /// # Errors
+    /// When its lengths do not fit its bytes, or a field of fixed size has a value that none may have.
+    #[inline(always)]
     pub fn new(bytes: &'a [u8], contigs: usize) -> Result<Self> {
-        let Some(fixed) = bytes.first_chunk::<SMALLEST>() else {
-            return Err(Error::corrupt("a record shorter than its fixed fields").field("block_size"));
-        };
-        let i32 = |at: usize| i32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
-        let l_seq = u32::try_from(i32(16)).map_err(|_| Error::corrupt("a negative length").field("l_seq"))?;
-        let cigar = FIXED as u32 + u32::from(fixed[8]);
-        let seq = cigar + 4 * u32::from(u16::from_le_bytes([fixed[12], fixed[13]]));
-        // In 64 bits: both together may be beyond 32.
-        let tags = u64::from(seq) + u64::from(l_seq.div_ceil(2)) + u64::from(l_seq);
-        if tags > bytes.len() as u64 || tags > u64::from(u32::MAX) {
-            let field = match bytes.len() {
-                n if cigar as usize > n => "l_read_name",
-                n if seq as usize > n => "n_cigar_op",
-                _ => "l_seq",
-            };
-            return Err(Error::corrupt(format!("its fields need {tags} bytes but it has {}", bytes.len())).field(field));
+        Self::whole(bytes, contigs).ok_or_else(|| broken(bytes, contigs))
+    }
+
+    /// The same, short enough to become part of the loops over records, so that what it finds stays in registers.
+    #[inline(always)]
+    fn whole(bytes: &'a [u8], contigs: usize) -> Option<Self> {
+        let fixed = bytes.first_chunk::<SMALLEST>()?;
+        let l_seq = u32::try_from(word(fixed, 16)).ok()?;
+        let [cigar, seq, tags] = ends(fixed, l_seq);
+        let is_known = |id: i32| id >= -1 && i64::from(id) < contigs as i64;
+        // All bytes are looked at, several at once: a search that may stop is a call, and longer than most names.
+        let is_name = |name: &[u8]| !name.iter().fold(false, |any, byte| any | (*byte == 0));
+        let fits = tags <= bytes.len() as u64 && tags <= u64::from(u32::MAX);
+        if !fits || !is_known(word(fixed, 0)) || !is_known(word(fixed, 20)) || word(fixed, 4) < -1 {
+            return None;
         }
-        let layout = Layout { cigar, seq, qual: seq + l_seq.div_ceil(2), tags: tags as u32 };
-        match bytes[FIXED..cigar as usize].split_last() {
-            Some((0, name)) if memchr::memchr(0, name).is_none() => {}
-            _ => return Err(Error::corrupt("the name is not ended by one NUL").field("read_name")),
+        let layout =
+            Layout { cigar: cigar as u32, seq: seq as u32, qual: seq as u32 + l_seq.div_ceil(2), tags: tags as u32 };
+        match bytes.get(FIXED..cigar as usize)?.split_last() {
+            Some((0, name)) if is_name(name) => Some(Self { bytes, fixed, layout }),
+            _ => None,
         }
-        for (at, field) in [(0, "refID"), (20, "next_refID")] {
-            let id = i32(at);
-            if id < -1 || usize::try_from(id).is_ok_and(|id| id >= contigs) {
-                return Err(Error::corrupt(format!("contig {id} is not in the dictionary of {contigs}")).field(field));
-            }
-        }
-        if i32(4) < -1 {
-            return Err(Error::corrupt(format!("{} is not a position", i32(4))).field("pos"));
-        }
-        Ok(Self { bytes, layout })
     }
 
     /// A record whose layout was found before by [`Record::new`].
     pub fn with_layout(bytes: &'a [u8], layout: Layout) -> Self {
-        Self { bytes, layout }
+        Self { bytes, fixed: bytes.first_chunk().unwrap_or(&[0; SMALLEST]), layout }
     }
 
     /// Where its parts begin.
@@ -85,13 +81,12 @@ impl<'a> Record<'a> {
 
     #[inline]
     fn i32(&self, at: usize) -> i32 {
-        let b = self.bytes;
-        i32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]])
+        word(self.fixed, at)
     }
 
     #[inline]
     fn u16(&self, at: usize) -> u16 {
-        u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
+        u16::from_le_bytes([self.fixed[at], self.fixed[at + 1]])
     }
 
     /// Number of its contig in the dictionary.
@@ -144,7 +139,7 @@ impl<'a> Record<'a> {
     /// As stored: 255 stays 255.
     #[inline]
     pub fn mapq(&self) -> u8 {
-        self.bytes[9]
+        self.fixed[9]
     }
 
     /// As stored.
@@ -212,28 +207,82 @@ impl<'a> Record<'a> {
     }
 }
 
+#[inline(always)]
+fn word(fixed: &[u8; SMALLEST], at: usize) -> i32 {
+    i32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]])
+}
+
+/// Where name, CIGAR and qualities end. In 64 bits: together they may be beyond 32.
+#[inline(always)]
+fn ends(fixed: &[u8; SMALLEST], l_seq: u32) -> [u64; 3] {
+    let cigar = FIXED as u64 + u64::from(fixed[8]);
+    let seq = cigar + 4 * u64::from(u16::from_le_bytes([fixed[12], fixed[13]]));
+    [cigar, seq, seq + u64::from(l_seq.div_ceil(2)) + u64::from(l_seq)]
+}
+
+/// What is wrong with a record.
+#[cold]
+#[inline(never)]
+fn broken(bytes: &[u8], contigs: usize) -> Error {
+    let Some(fixed) = bytes.first_chunk::<SMALLEST>() else {
+        return Error::corrupt("a record shorter than its fixed fields").field("block_size");
+    };
+    let Ok(l_seq) = u32::try_from(word(fixed, 16)) else {
+        return Error::corrupt("a negative length").field("l_seq");
+    };
+    let length = bytes.len() as u64;
+    let [cigar, seq, tags] = ends(fixed, l_seq);
+    if tags > length || tags > u64::from(u32::MAX) {
+        let field = match length {
+            n if cigar > n => "l_read_name",
+            n if seq > n => "n_cigar_op",
+            _ => "l_seq",
+        };
+        return Error::corrupt(format!("its fields need {tags} bytes but it has {length}")).field(field);
+    }
+    match bytes[FIXED..cigar as usize].split_last() {
+        Some((0, name)) if memchr::memchr(0, name).is_none() => {}
+        _ => return Error::corrupt("the name is not ended by one NUL").field("read_name"),
+    }
+    for (at, field) in [(0, "refID"), (20, "next_refID")] {
+        let id = word(fixed, at);
+        if id < -1 || usize::try_from(id).is_ok_and(|id| id >= contigs) {
+            return Error::corrupt(format!("contig {id} is not in the dictionary of {contigs}")).field(field);
+        }
+    }
+    Error::corrupt(format!("{} is not a position", word(fixed, 4))).field("pos")
+}
+
 /// The length of the record at the start of `bytes`, its `block_size` included; `None`: it does not end within them.
 /// `last`: no byte follows `bytes`. `longest` bounds it.
 ///
 /// # Errors
 /// When the bytes cannot begin a record, or it is cut short.
+#[inline(always)]
 pub fn frame(bytes: &[u8], last: bool, longest: usize) -> Result<Option<usize>> {
-    let cut = || Error::corrupt("the file ends within a record").field("block_size");
-    let Some(size) = bytes.first_chunk::<4>().map(|b| i32::from_le_bytes(*b)) else {
-        return if last { Err(cut()) } else { Ok(None) };
-    };
-    let size = match usize::try_from(size) {
-        Ok(n) if n < SMALLEST => return Err(Error::corrupt(format!("a record of {n} bytes")).field("block_size")),
-        Ok(n) if n > longest => {
-            let e = Error::limit(format!("a record of {n} bytes, more than the limit of {}", longest));
-            return Err(e.field("block_size"));
+    let size = bytes.first_chunk::<4>().map(|b| u32::from_le_bytes(*b) as usize);
+    match size {
+        Some(size) if (SMALLEST..=longest).contains(&size) && bytes.len() - 4 >= size => Ok(Some(4 + size)),
+        _ => unfinished(bytes, last, longest),
+    }
+}
+
+/// Why no whole record lies at the start of `bytes`; `None`: more of it may follow.
+#[cold]
+#[inline(never)]
+fn unfinished(bytes: &[u8], last: bool, longest: usize) -> Result<Option<usize>> {
+    if let Some(size) = bytes.first_chunk::<4>().map(|b| i32::from_le_bytes(*b)) {
+        match usize::try_from(size) {
+            Ok(n) if n > longest => {
+                let e = Error::limit(format!("a record of {n} bytes, more than the limit of {longest}"));
+                return Err(e.field("block_size"));
+            }
+            Ok(n) if n >= SMALLEST => {}
+            _ => return Err(Error::corrupt(format!("a record of {size} bytes")).field("block_size")),
         }
-        Ok(n) => n,
-        Err(_) => return Err(Error::corrupt(format!("a record of {size} bytes")).field("block_size")),
-    };
-    match bytes.len() >= 4 + size {
-        true => Ok(Some(4 + size)),
-        false if last => Err(cut()),
+    }
+    match last {
+        true => Err(Error::corrupt("the file ends within a record").field("block_size")),
         false => Ok(None),
     }
 }

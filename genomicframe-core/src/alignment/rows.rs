@@ -24,6 +24,8 @@ pub struct AlignmentRows {
     columns: Vec<Builder>,
     tags: TagFinder,
     span: Option<SpanFilter>,
+    /// The contig of the last record that `span` looked at.
+    entered: Option<usize>,
     test: Test,
     bytes: usize,
 }
@@ -57,14 +59,14 @@ impl AlignmentRows {
             .collect();
         let named = columns.iter().any(|c| matches!(c, Builder::Fixed(c) if c.is_contig()));
         let names = if named { Some(names_of(&contigs)?) } else { None };
-        Ok(Self { schema, contigs, names, columns, tags, span, test, bytes: 0 })
+        Ok(Self { schema, contigs, names, columns, tags, span, entered: None, test, bytes: 0 })
     }
 
     /// Builds no columns but the lines of SAM text, in batches of [`text_schema`].
     pub fn lines(contigs: Arc<Contigs>, span: Option<SpanFilter>, test: Test) -> Self {
         let columns = vec![Builder::Lines(Box::new(Lines::new(Arc::clone(&contigs))))];
         let (tags, names) = (TagFinder::default(), None);
-        Self { schema: text_schema(), contigs, names, columns, tags, span, test, bytes: 0 }
+        Self { schema: text_schema(), contigs, names, columns, tags, span, entered: None, test, bytes: 0 }
     }
 
     /// The records of `segment` follow.
@@ -101,17 +103,28 @@ impl AlignmentRows {
 
     fn passes(&mut self, record: Record<'_>) -> Result<bool> {
         if let Some(span) = &mut self.span {
-            let contig = record.contig().and_then(|id| self.contigs.name(id)).map(str::as_bytes);
-            let inside = match (contig, record.pos()) {
-                (Some(contig), Some(start)) => span.keeps(contig, start, record.end()?.unwrap_or(start))?,
-                (Some(contig), None) => span.keeps_without_position(contig),
+            let name = |id| self.contigs.name(id).unwrap_or_default().as_bytes();
+            let inside = match (record.contig(), record.pos()) {
+                (Some(contig), Some(start)) => {
+                    if self.entered != Some(contig) {
+                        span.enter(name(contig))?;
+                        self.entered = Some(contig);
+                    }
+                    span.keeps_here(start, || Ok(record.end()?.unwrap_or(start)))?
+                }
+                (Some(contig), None) => span.keeps_without_position(name(contig)),
                 (None, _) => span.keeps_unplaced(),
             };
             if !inside {
                 return Ok(false);
             }
         }
-        self.test.passes(&RawFields { record, contigs: &self.contigs })
+        self.test.passes(&RawFields { record: &record, contigs: &self.contigs })
+    }
+
+    /// Whether there is any column to build.
+    pub fn builds(&self) -> bool {
+        !self.columns.is_empty()
     }
 
     /// Appends the rows of selected records.

@@ -81,6 +81,7 @@ fn int(kind: u8, value: &[u8]) -> Option<i64> {
 }
 
 /// Bytes of a value of fixed width.
+#[inline]
 pub fn width(kind: u8) -> Option<usize> {
     match kind {
         b'A' | b'c' | b'C' => Some(1),
@@ -102,43 +103,57 @@ impl<'a> Tags<'a> {
         Self { rest }
     }
 
+    /// Short enough to become part of the loops over tags, so that a tag stays in registers.
+    #[inline(always)]
     fn read(&mut self) -> Result<Tag<'a>> {
-        let [a, b, kind, rest @ ..] = self.rest else {
-            return Err(Error::corrupt("cut within a tag's name").field("tags"));
-        };
+        let [a, b, kind, rest @ ..] = self.rest else { return Err(self.broken()) };
         let (key, kind) = ([*a, *b], *kind);
-        let named = |e: Error| e.field(format!("tag {}", key.escape_ascii()));
-        let (len, after) = match kind {
-            b'Z' | b'H' => match memchr::memchr(0, rest) {
-                Some(nul) => (nul, nul + 1),
-                None => return Err(named(Error::corrupt("text without its NUL"))),
-            },
-            b'B' => {
-                let [sub, n @ ..] = rest else { return Err(named(Error::corrupt("an array without a type"))) };
-                let each = match width(*sub) {
-                    Some(each) if *sub != b'A' => each,
-                    _ => return Err(named(Error::corrupt("an array of an unknown type").text(&[*sub]))),
-                };
-                let count = n.first_chunk::<4>().map(|n| u32::from_le_bytes(*n) as usize);
-                let len = count.and_then(|n| n.checked_mul(each)).map_or(usize::MAX, |n| n.saturating_add(5));
-                (len, len)
-            }
-            _ => match width(kind) {
-                Some(n) => (n, n),
-                None => return Err(named(Error::corrupt("an unknown type").text(&[kind]))),
-            },
+        let length = match kind {
+            b'Z' | b'H' => memchr::memchr(0, rest),
+            b'B' => array_length(rest),
+            _ => width(kind),
         };
-        let (Some(value), Some(rest)) = (rest.get(..len), rest.get(after..)) else {
-            return Err(named(Error::corrupt("its value reaches past the record")));
+        let after = length.map(|n| n.saturating_add(usize::from(matches!(kind, b'Z' | b'H'))));
+        let (Some(value), Some(rest)) = (length.and_then(|n| rest.get(..n)), after.and_then(|n| rest.get(n..))) else {
+            return Err(self.broken());
         };
         self.rest = rest;
         Ok(Tag { key, kind, value })
     }
+
+    /// What is wrong with the next tag.
+    #[cold]
+    #[inline(never)]
+    fn broken(&self) -> Error {
+        let [a, b, kind, rest @ ..] = self.rest else {
+            return Error::corrupt("cut within a tag's name").field("tags");
+        };
+        let error = match (*kind, rest) {
+            (b'Z' | b'H', _) => Error::corrupt("text without its NUL"),
+            (b'B', []) => Error::corrupt("an array without a type"),
+            (b'B', [sub, ..]) if *sub == b'A' || width(*sub).is_none() => {
+                Error::corrupt("an array of an unknown type").text(&[*sub])
+            }
+            (kind, _) if kind != b'B' && width(kind).is_none() => Error::corrupt("an unknown type").text(&[kind]),
+            _ => Error::corrupt("its value reaches past the record"),
+        };
+        error.field(format!("tag {}", [*a, *b].escape_ascii()))
+    }
+}
+
+/// Bytes of an array with its subtype and count; `None` when it has no subtype that arrays have. More than there are when it
+/// is cut short.
+fn array_length(value: &[u8]) -> Option<usize> {
+    let (sub, count) = value.split_first()?;
+    let each = width(*sub).filter(|_| *sub != b'A')?;
+    let count = count.first_chunk::<4>().map(|n| u32::from_le_bytes(*n) as usize);
+    Some(count.and_then(|n| n.checked_mul(each)).map_or(usize::MAX, |n| n.saturating_add(5)))
 }
 
 impl<'a> Iterator for Tags<'a> {
     type Item = Result<Tag<'a>>;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;

@@ -2,7 +2,8 @@
 //!
 //! BAI (SAMv1 §5.2), TBI (tabix specification) and CSI (CSIv1) are one structure in three encodings, [`BinningIndex`];
 //! only their readers differ. [`IndexBuilder`] writes the first and the last. Counts from the file are checked against the
-//! bytes that are there before anything is allocated. [`gzi`] tells where blocks begin, and nothing of their records.
+//! bytes that are there before anything is allocated. A GZI (`gzi`) tells where blocks begin, and nothing of
+//! their records.
 
 mod bai;
 mod binning;

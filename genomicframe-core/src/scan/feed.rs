@@ -18,6 +18,8 @@ const READ_ON: u64 = 64 << 10;
 const PIECE: usize = 256 << 10;
 /// The same in blocks. A scan begins with one, so that a short answer inflates little.
 const PIECE_BLOCKS: usize = 6;
+/// Of what a segment has inflated that may end early, a piece is at most this part: so much is inflated in vain.
+const EARLY: usize = 8;
 
 /// Reads `segment` from its planned range, and on beyond it for as long as it is asked.
 pub(super) struct Feed<'a> {
@@ -42,8 +44,21 @@ pub(super) struct FeedState {
 
 enum Unframe {
     Raw,
-    Gzip { stream: GzipStream, inflated: u64, pending: bool },
-    Bgzf { inflater: Inflater, blocks: usize, most: usize, stop: u64 },
+    Gzip {
+        stream: GzipStream,
+        inflated: u64,
+        pending: bool,
+    },
+    Bgzf {
+        inflater: Inflater,
+        /// Of the next piece.
+        blocks: usize,
+        most: usize,
+        stop: u64,
+        /// Whether the segment may end before its stop: then a piece is small beside those before it.
+        ends_early: bool,
+        inflated: usize,
+    },
 }
 
 /// Bytes as they are stored, not yet inflated.
@@ -104,7 +119,9 @@ impl FeedState {
             Framing::Raw { .. } | Framing::Pages { .. } | Framing::Counted { .. } => Unframe::Raw,
             Framing::Gzip => Unframe::Gzip { stream: GzipStream::default(), inflated: 0, pending: false },
             Framing::Bgzf { stop, .. } => {
-                Unframe::Bgzf { inflater: Inflater::default(), blocks: 1, most: PIECE_BLOCKS, stop: stop.compressed() }
+                let (stop, ends_early) = (stop.compressed(), segment.until.is_some());
+                let inflater = Inflater::default();
+                Unframe::Bgzf { inflater, blocks: 1, most: PIECE_BLOCKS, stop, ends_early, inflated: 0 }
             }
         };
         let stored = Stored { at: start, ..Stored::default() };
@@ -221,17 +238,17 @@ impl FeedState {
                 *spare = out.into();
                 Ok((!spare.is_empty()).then(|| Piece::new(at, spare.clone())))
             }
-            Unframe::Bgzf { inflater, blocks, most, stop } => {
+            Unframe::Bgzf { inflater, blocks, most, stop, ends_early, inflated } => {
                 let mut out = std::mem::take(spare).try_into_mut().unwrap_or_default();
                 let (mut filled, mut starts) = (0, Vec::with_capacity(*blocks));
                 while starts.len() < *blocks && (starts.is_empty() || stored.at <= *stop) {
                     let here = Offset::Virtual(VirtualOffset::new(stored.at, 0));
                     match inflate(inflater, &stored.bytes, &mut out, filled) {
-                        Ok(Some((size, inflated))) => {
+                        Ok(Some((size, length))) => {
                             stored.take(size);
-                            if inflated > 0 {
+                            if length > 0 {
                                 starts.push((filled, here));
-                                filled += inflated;
+                                filled += length;
                             }
                         }
                         Ok(None) => break,
@@ -243,7 +260,9 @@ impl FeedState {
                 if starts.is_empty() {
                     return Ok(None);
                 }
-                *blocks = (*blocks * 2).min(*most);
+                *inflated += starts.len();
+                let next = if *ends_early { *inflated / EARLY } else { *blocks * 2 };
+                *blocks = next.clamp(1, *most);
                 out.truncate(filled);
                 *spare = out.freeze();
                 let next = Some(Offset::Virtual(VirtualOffset::new(stored.at, 0)));

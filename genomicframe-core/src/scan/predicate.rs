@@ -12,6 +12,16 @@ pub struct Predicate {
     pub all: Vec<Condition>,
 }
 
+impl Predicate {
+    /// The conditions that are left to test where records are filtered by `regions` all the same, and whether any is not.
+    pub(crate) fn besides(&self, regions: Option<&RegionSet>) -> (Vec<Condition>, bool) {
+        let is_decided = |c: &&Condition| matches!(c, Condition::Overlaps(set) if Some(&**set) == regions);
+        let left: Vec<Condition> = self.all.iter().filter(|c| !is_decided(c)).cloned().collect();
+        let decided = left.len() < self.all.len();
+        (left, decided)
+    }
+}
+
 /// A condition on one row, with SQL's three-valued logic: a comparison with null is neither true nor false.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {

@@ -39,6 +39,11 @@ pub trait Rows: Send {
     /// When a field that is needed to decide is malformed.
     fn select(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<Option<Self::Row>>;
 
+    /// Whether rows have any value; else they are counted and never built.
+    fn builds(&self) -> bool {
+        true
+    }
+
     /// Appends the rows of records that were selected since the last call, all of them and in their order; they lie in `bytes`.
     ///
     /// # Errors
@@ -384,9 +389,10 @@ impl<R: Rows> RecordDecoder<R> {
         let place = |start| if framed.in_piece { piece.offset(start) } else { self.begun_at };
         let room = (self.batch_size - self.held).min(self.left);
         selected.clear();
+        let (builds, mut kept) = (rows.builds(), 0);
         let started = Instant::now();
         let mut failed = None;
-        while selected.len() < room
+        while kept < room
             && let Some((start, len)) = framed.spans.get(framed.next).copied()
         {
             if rows.is_over() {
@@ -395,7 +401,12 @@ impl<R: Rows> RecordDecoder<R> {
                 break;
             }
             match rows.select(&bytes[start..start + len], &mut counts.warnings) {
-                Ok(Some(row)) => selected.push(Selected { start, len, before: counts.seen, row }),
+                Ok(Some(row)) => {
+                    kept += 1;
+                    if builds {
+                        selected.push(Selected { start, len, before: counts.seen, row });
+                    }
+                }
                 Ok(None) => {}
                 Err(e) => {
                     failed = Some(Self::explain(self.numbered, e, place(start), counts.seen));
@@ -415,9 +426,9 @@ impl<R: Rows> RecordDecoder<R> {
             })?;
             counts.build += between.elapsed();
         }
-        counts.kept += selected.len() as u64;
-        self.held += selected.len();
-        self.left -= selected.len();
+        counts.kept += kept as u64;
+        self.held += kept;
+        self.left -= kept;
         if let Some(e) = failed {
             return Err(e);
         }
@@ -443,11 +454,11 @@ fn on_contig(schema: SchemaRef, contig: Option<&str>, rows: usize) -> Result<Rec
     Ok(RecordBatch::try_new_with_options(schema, columns, &RecordBatchOptions::new().with_row_count(Some(rows)))?)
 }
 
+#[inline(always)]
 fn framed_len<R: Rows>(rows: &mut R, bytes: &[u8], last: bool, longest: usize) -> Result<Option<usize>> {
     match rows.frame(bytes, last)? {
-        Some(len) if len > longest => {
-            Err(Error::limit(format!("a record of {len} bytes, more than the limit of {longest}")))
-        }
+        Some(len) if len <= longest => Ok(Some(len)),
+        Some(len) => Err(Error::limit(format!("a record of {len} bytes, more than the limit of {longest}"))),
         None if bytes.len() > longest => Err(Error::limit(format!("a record is longer than {longest} bytes"))),
         framed => Ok(framed),
     }

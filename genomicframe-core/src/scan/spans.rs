@@ -33,9 +33,13 @@ pub struct SpanFilter {
     must_be_sorted: bool,
     /// The contigs that came before, where the file must be sorted.
     left: HashSet<Vec<u8>>,
-    /// The last place that is wanted of the segment, and whether a record lies beyond it.
+    /// The last place that is wanted of the segment, its position if that is on the last record's contig, and whether a
+    /// record lies beyond it.
     until: Option<Until>,
+    last_wanted: i64,
     is_past: bool,
+    /// Whether a record without a position belongs nowhere.
+    strict: bool,
 }
 
 impl SpanFilter {
@@ -50,14 +54,29 @@ impl SpanFilter {
             must_be_sorted,
             left: HashSet::new(),
             until: None,
+            last_wanted: i64::MAX,
             is_past: false,
+            strict: false,
         }
+    }
+
+    /// The same, for records that have a position only, as the condition [`Condition::Overlaps`](super::Condition) is.
+    #[must_use]
+    pub fn strictly(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
     }
 
     /// The records of `segment` follow.
     pub fn begin(&mut self, segment: &Segment) {
         self.until.clone_from(&segment.until);
         self.is_past = false;
+        self.find_last_wanted();
+    }
+
+    fn find_last_wanted(&mut self) {
+        let here = self.until.as_ref().filter(|until| until.contig.as_bytes() == self.contig);
+        self.last_wanted = here.map_or(i64::MAX, |until| until.position);
     }
 
     /// Whether the last record lies beyond all that is wanted of the segment.
@@ -70,6 +89,15 @@ impl SpanFilter {
     /// # Errors
     /// When the file must be sorted and this record shows that it is not.
     pub fn keeps(&mut self, contig: &[u8], start: i64, end: i64) -> Result<bool> {
+        self.enter(contig)?;
+        self.keeps_here(start, || Ok(end))
+    }
+
+    /// The next record lies on `contig`.
+    ///
+    /// # Errors
+    /// When the file must be sorted and this contig was left before.
+    pub fn enter(&mut self, contig: &[u8]) -> Result<()> {
         if contig != self.contig {
             if self.must_be_sorted {
                 self.left.insert(std::mem::take(&mut self.contig));
@@ -84,7 +112,17 @@ impl SpanFilter {
             self.intervals = self.regions.intervals(name).to_vec();
             self.next = 0;
             self.last_start = i64::MIN;
+            self.find_last_wanted();
         }
+        Ok(())
+    }
+
+    /// Whether the record at `start..=end` of the contig entered last overlaps the set. Its end is asked for where it matters.
+    ///
+    /// # Errors
+    /// When the file must be sorted and this record shows that it is not; what `end` fails with.
+    #[inline]
+    pub fn keeps_here(&mut self, start: i64, end: impl FnOnce() -> Result<i64>) -> Result<bool> {
         if start < self.last_start {
             if self.must_be_sorted {
                 return Err(unsorted(&format!("{start} follows {}", self.last_start)));
@@ -95,15 +133,19 @@ impl SpanFilter {
         while self.intervals.get(self.next).is_some_and(|i| i.end().get() < start) {
             self.next += 1;
         }
-        let kept = self.intervals.get(self.next).is_some_and(|i| i.start().get() <= end);
-        let beyond = |until: &Until| start > until.position && until.contig.as_bytes() == contig;
-        self.is_past = !kept && self.until.as_ref().is_some_and(beyond);
+        let kept = match self.intervals.get(self.next).map(|i| i.start().get()) {
+            // A zero-length record ends before its start.
+            Some(from) if start > from => true,
+            Some(from) => from <= end()?,
+            None => false,
+        };
+        self.is_past = !kept && start > self.last_wanted;
         Ok(kept)
     }
 
     /// Whether a record that has a contig but no position belongs: to the whole contig only.
     pub fn keeps_without_position(&self, contig: &[u8]) -> bool {
-        std::str::from_utf8(contig).is_ok_and(|name| self.regions.intervals(name) == [Interval::ALL])
+        !self.strict && std::str::from_utf8(contig).is_ok_and(|name| self.regions.intervals(name) == [Interval::ALL])
     }
 
     /// Whether a record without a contig belongs.

@@ -36,15 +36,10 @@ impl RowFilter {
             .regions
             .as_ref()
             .map(|regions| SpanFilter::new(Arc::new(resolve_names(regions, contigs).0), indexed));
-        let test =
-            if request.predicate.all.is_empty() {
-                None
-            } else {
-                Some(Test::bind_all(&request.predicate.all, field).ok_or_else(|| {
-                    Error::invalid(format!("a scan cannot apply the condition {}", request.predicate))
-                })?)
-            };
-        Ok(Self { spans, test })
+        let (conditions, _) = request.predicate.besides(request.regions.as_deref());
+        let refused = || Error::invalid(format!("a scan cannot apply the condition {}", request.predicate));
+        let test = Test::bind_all(&conditions, field).ok_or_else(refused)?;
+        Ok(Self { spans, test: (!conditions.is_empty()).then_some(test) })
     }
 
     /// The records of `segment` follow.

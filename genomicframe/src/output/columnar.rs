@@ -1,14 +1,12 @@
 //! Formats that Arrow's own crates write: json and Arrow IPC.
 
-use std::sync::Arc;
-
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::ipc::writer::{FileWriter, StreamWriter};
 use datafusion::arrow::json::writer::{LineDelimited, WriterBuilder};
 
 use super::arrays::compact;
-use super::writer::{BatchWriter, Encoder, Out, Text};
+use super::writer::{BatchWriter, Encoder, Out, Text, each};
 use crate::error::Result;
 
 /// A writer of one JSON object per line; null values are written, so that every line has every key.
@@ -34,7 +32,7 @@ impl BatchWriter for IpcStream {
     type Piece = Vec<RecordBatch>;
 
     fn encoder(&self) -> Encoder<Vec<RecordBatch>> {
-        Arc::new(compacted)
+        compacted()
     }
 
     fn write(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
@@ -59,7 +57,7 @@ impl BatchWriter for IpcFile {
     type Piece = Vec<RecordBatch>;
 
     fn encoder(&self) -> Encoder<Vec<RecordBatch>> {
-        Arc::new(compacted)
+        compacted()
     }
 
     fn write(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
@@ -72,8 +70,8 @@ impl BatchWriter for IpcFile {
 }
 
 /// Arrow's writers hand buffers to the system as they lie, so what is left to do before is to drop what they hold in vain.
-fn compacted(batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
-    batches.iter().map(compact).collect()
+fn compacted() -> Encoder<Vec<RecordBatch>> {
+    each(|batch| compact(&batch))
 }
 
 #[cfg(test)]

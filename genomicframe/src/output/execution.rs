@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::common::Result as QueryResult;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream, execute_stream_partitioned};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
@@ -36,8 +36,6 @@ pub struct Execution {
 
 /// Batches that may wait to be written while the next ones are made.
 const AHEAD: usize = 2;
-/// Batches that a piece of the file may have ready before it is its turn.
-const AHEAD_OF_TURN: usize = 2;
 
 impl Execution {
     /// Plans `frame`. Headers and indexes are read, data is not.
@@ -99,35 +97,31 @@ impl Execution {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> Rows {
-        let threads = self.threads;
-        let mut builder = RecordBatchReceiverStream::builder(self.plan.schema(), AHEAD);
-        let (sender, rows) = (builder.tx(), Arc::clone(&self.rows));
-        builder.spawn(async move {
-            let mut batches = self.batches()?;
-            while let Some(batch) = batches.next().await {
-                if let Ok(batch) = &batch {
-                    rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        let Self { plan, context, rows, threads, ordered } = self;
+        let schema = plan.schema();
+        // One thread has nothing to gain from making rows apart from encoding them.
+        let alone = threads == 1 && plan.output_partitioning().partition_count() == 1;
+        let batches = if ordered || alone {
+            Batches::InPieces { plan, context, rows }
+        } else {
+            let mut builder = RecordBatchReceiverStream::builder(plan.schema(), AHEAD);
+            let sender = builder.tx();
+            builder.spawn(async move {
+                let mut batches = execute_stream(plan, context)?;
+                while let Some(batch) = batches.next().await {
+                    if let Ok(batch) = &batch {
+                        rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                    }
+                    let failed = batch.is_err();
+                    if sender.send(batch).await.is_err() || failed {
+                        break;
+                    }
                 }
-                let failed = batch.is_err();
-                if sender.send(batch).await.is_err() || failed {
-                    break;
-                }
-            }
-            Ok(())
-        });
-        Rows { batches: builder.build(), workers: Handle::current(), threads }
-    }
-
-    fn batches(self) -> QueryResult<SendableRecordBatchStream> {
-        let Self { plan, context, threads, ordered, .. } = self;
-        if !ordered {
-            return execute_stream(plan, context);
-        }
-        let (pieces, schema) = (plan.output_partitioning().partition_count(), plan.schema());
-        let start = move |piece| std::future::ready(in_task(Arc::clone(&plan), piece, Arc::clone(&context)));
-        // The one whose turn it is, and those after it that keep the other threads busy.
-        let batches = futures::stream::iter(0..pieces).map(start).buffered(threads).flatten();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+                Ok(())
+            });
+            Batches::OneByOne(builder.build())
+        };
+        Rows { schema, batches, workers: Handle::current(), threads }
     }
 
     /// A stream for each partition of the plan, to be read at the same time. Nothing is read before they are.
@@ -152,33 +146,25 @@ impl Execution {
     }
 }
 
-/// One partition, made ahead of whoever takes its batches.
-fn in_task(plan: Arc<dyn ExecutionPlan>, partition: usize, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-    let mut builder = RecordBatchReceiverStream::builder(plan.schema(), AHEAD_OF_TURN);
-    let sender = builder.tx();
-    builder.spawn(async move {
-        let mut batches = plan.execute(partition, context)?;
-        while let Some(batch) = batches.next().await {
-            let failed = batch.is_err();
-            if sender.send(batch).await.is_err() || failed {
-                break;
-            }
-        }
-        Ok(())
-    });
-    builder.build()
-}
-
 /// The rows of a running query, in batches, and the threads that it runs on.
 pub struct Rows {
-    pub(super) batches: SendableRecordBatchStream,
+    pub(super) schema: SchemaRef,
+    pub(super) batches: Batches,
     pub(super) workers: Handle,
     pub(super) threads: usize,
 }
 
+/// Where the batches come from.
+pub(super) enum Batches {
+    /// Made in one task.
+    OneByOne(SendableRecordBatchStream),
+    /// Made by whoever encodes them, a task for each partition of the plan: one after the other they are the rows in order.
+    InPieces { plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>, rows: Arc<AtomicU64> },
+}
+
 impl std::fmt::Debug for Rows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rows").field("schema", &self.batches.schema()).field("threads", &self.threads).finish()
+        f.debug_struct("Rows").field("schema", &self.schema).field("threads", &self.threads).finish()
     }
 }
 
@@ -188,7 +174,7 @@ impl From<SendableRecordBatchStream> for Rows {
     fn from(batches: SendableRecordBatchStream) -> Self {
         let workers = Handle::current();
         let threads = workers.metrics().num_workers();
-        Self { batches, workers, threads }
+        Self { schema: batches.schema(), batches: Batches::OneByOne(batches), workers, threads }
     }
 }
 

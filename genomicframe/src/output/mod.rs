@@ -1,9 +1,10 @@
 //! Rows to bytes: text, json, Arrow, Parquet, and the text of the format they came from.
 //!
 //! ```text
-//! DataFrame ─► Execution ─ start ─► Rows ─ write_stream ─► Encoder ─ pieces ─► BatchWriter ─► Target
-//!                  └ progress        in order              a task per group     one by one     stdout, or a file that
-//!                                                          of batches                          appears when it is whole
+//! DataFrame ─► Execution ─ start ─► Rows ─ write_stream ─► Encode ─ pieces ─► BatchWriter ─► Target
+//!                  └ progress        in order              a task per piece     one by one    stdout, or a file that
+//!                                                          of a file or group                 appears when it is whole
+//!                                                          of batches
 //! ```
 //!
 //! | file | what it holds |
@@ -11,6 +12,7 @@
 //! | `execution` | a planned query, watched while it runs |
 //! | `target` | standard output, files |
 //! | `writer` | what all writers have in common |
+//! | `pieces` | the tasks that make rows into what is written |
 //! | `text` | single values as text |
 //! | `arrays` | the size of arrays, and arrays without what they hold in vain |
 //! | `delimited`, `table`, `columnar`, `parquet`, `native` | the formats |
@@ -23,6 +25,7 @@ mod describe;
 mod execution;
 mod native;
 mod parquet;
+mod pieces;
 mod plan;
 mod table;
 mod target;
@@ -34,20 +37,18 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 
 use crate::error::{Error, Result};
-use crate::runtime;
 pub use describe::describe;
 pub use execution::{Execution, Progress, Rows};
 pub use native::Native;
 pub use plan::Explained;
 use target::Finish;
 pub use target::Target;
-use writer::{BatchWriter, Failure, Group, Out};
+use writer::{BatchWriter, Failure, Out};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -170,7 +171,7 @@ impl Rows {
         let (out, finish) = target.open()?;
         let out = Out::new(out);
         let failure = out.failure();
-        let (schema, header) = (self.batches.schema(), options.header);
+        let (schema, header) = (Arc::clone(&self.schema), options.header);
         let mut rows = 0;
         let n = &mut rows;
         let written = match format {
@@ -193,24 +194,9 @@ impl Rows {
 /// Encodes on the rows' own runtime and writes here, as the rows come.
 async fn write<W: BatchWriter>(writer: Result<W>, rows: Rows, count: &mut u64) -> Result<()> {
     let mut writer = writer?;
-    let Rows { batches, workers, threads } = rows;
-    let encode = writer.encoder();
-    let start = |group: Result<Vec<RecordBatch>>| {
-        let (rows, encode) = (group.iter().flatten().map(|b| b.num_rows() as u64).sum::<u64>(), Arc::clone(&encode));
-        let _runtime = workers.enter();
-        let piece = group.map(|group| SpawnedTask::spawn(async move { encode(group) }));
-        async move {
-            match piece?.await {
-                Ok(piece) => Ok((rows, piece?)),
-                Err(_) => Err(runtime::lost()),
-            }
-        }
-    };
-    // One waits while each thread works on another; more would only fill memory.
-    let pieces = groups(batches, writer.group()).map(start).buffered(threads + 1);
-    let mut pieces = std::pin::pin!(pieces);
+    let mut pieces = pieces::of(rows, writer.encoder(), writer.group());
     while let Some(piece) = pieces.next().await {
-        let (rows, piece): (u64, W::Piece) = piece?;
+        let (rows, piece) = piece?;
         *count += rows;
         writer.write(piece)?;
         if writer.is_full() {
@@ -220,26 +206,6 @@ async fn write<W: BatchWriter>(writer: Result<W>, rows: Rows, count: &mut u64) -
         tokio::task::yield_now().await;
     }
     writer.finish()
-}
-
-/// Batches gathered into groups.
-fn groups(batches: SendableRecordBatchStream, size: Group) -> impl Stream<Item = Result<Vec<RecordBatch>>> {
-    futures::stream::unfold(Some(batches), move |batches| async move {
-        let mut batches = batches?;
-        let (mut group, mut rows, mut bytes) = (Vec::new(), 0, 0);
-        while let Some(batch) = batches.next().await {
-            let batch = match batch {
-                Ok(batch) => batch,
-                Err(e) => return Some((Err(e.into()), None)),
-            };
-            (rows, bytes) = (rows + batch.num_rows(), bytes + if size.bytes > 0 { arrays::size(&batch) } else { 0 });
-            group.push(batch);
-            if rows >= size.rows || bytes >= size.bytes {
-                return Some((Ok(group), Some(batches)));
-            }
-        }
-        (!group.is_empty()).then_some((Ok(group), None))
-    })
 }
 
 /// Writes rows that are at hand.

@@ -8,17 +8,19 @@ use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::error::DataFusionError;
 use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use datafusion::parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
 use datafusion::parquet::basic::{Compression, Encoding, Type, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use datafusion::parquet::file::writer::SerializedFileWriter;
 use datafusion::parquet::schema::types::SchemaDescriptor;
 
-use super::writer::{BatchWriter, Encoder, Group, Out};
+use super::writer::{BatchWriter, Encode, Encoder, Group, Out};
 use crate::error::{Error, Result};
 
-/// A row group is held in memory while it is encoded, several at a time, and is what a reader can skip.
+/// A row group is held in memory until it is whole, several at a time, and is what a reader can skip.
 const ROW_GROUP: Group = Group { rows: 1 << 20, bytes: 32 << 20 };
 
 /// Writes Parquet, compressed with zstd.
@@ -39,8 +41,11 @@ impl BatchWriter for Parquet {
     type Piece = Vec<ArrowColumnChunk>;
 
     fn encoder(&self) -> Encoder<Vec<ArrowColumnChunk>> {
-        let (schema, columns) = (Arc::clone(&self.schema), self.file.schema_descr().clone());
-        Arc::new(move |batches| encode(&schema, &columns, batches).map_err(parquet))
+        let (schema, columns) = (Arc::clone(&self.schema), Arc::new(self.file.schema_descr().clone()));
+        Arc::new(move || {
+            let (schema, columns) = (Arc::clone(&schema), Arc::clone(&columns));
+            Box::new(RowGroup { schema, columns, writers: Vec::new() })
+        })
     }
 
     fn group(&self) -> Group {
@@ -65,24 +70,41 @@ fn properties() -> WriterPropertiesBuilder {
     WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()))
 }
 
-fn encode(
-    schema: &SchemaRef,
-    columns: &SchemaDescriptor,
-    batches: Vec<RecordBatch>,
-) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
-    let properties = batches.first().map_or_else(properties, |first| fitting(columns, first)).build();
-    // Only what makes column writers is wanted of it: nothing of a group is written before all of it is encoded.
-    let nowhere = SerializedFileWriter::new(io::sink(), columns.root_schema_ptr(), Arc::new(properties))?;
-    let mut writers = ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(schema)).create_column_writers(0)?;
-    for batch in batches {
-        let mut writers = writers.iter_mut();
-        for (field, column) in schema.fields().iter().zip(batch.columns()) {
+/// A row group under construction.
+struct RowGroup {
+    schema: SchemaRef,
+    columns: Arc<SchemaDescriptor>,
+    /// Of each column of the file, made for the values of the first batch.
+    writers: Vec<ArrowColumnWriter>,
+}
+
+impl RowGroup {
+    fn encode(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        if self.writers.is_empty() {
+            let properties = Arc::new(fitting(&self.columns, batch).build());
+            // Only what makes column writers is wanted of it: nothing of a group is written before all of it is encoded.
+            let nowhere = SerializedFileWriter::new(io::sink(), self.columns.root_schema_ptr(), properties)?;
+            let factory = ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(&self.schema));
+            self.writers = factory.create_column_writers(0)?;
+        }
+        let mut writers = self.writers.iter_mut();
+        for (field, column) in self.schema.fields().iter().zip(batch.columns()) {
             for (leaf, writer) in compute_leaves(field, column)?.iter().zip(&mut writers) {
                 writer.write(leaf)?;
             }
         }
+        Ok(())
     }
-    writers.into_iter().map(|writer| writer.close()).collect()
+}
+
+impl Encode<Vec<ArrowColumnChunk>> for RowGroup {
+    fn add(&mut self, batch: RecordBatch) -> Result<()> {
+        self.encode(&batch).map_err(parquet)
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<ArrowColumnChunk>> {
+        self.writers.into_iter().map(|writer| writer.close().map_err(parquet)).collect()
+    }
 }
 
 /// Encodings that fit the values. A dictionary costs a look-up per value: it pays where values repeat, and not for the short

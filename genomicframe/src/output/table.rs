@@ -1,12 +1,10 @@
 //! Rows as a table for people: clipped cells, and only the columns that fit.
 
-use std::sync::Arc;
-
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 
 use super::text::Cells;
-use super::writer::{BatchWriter, Encoder, Out};
+use super::writer::{BatchWriter, Encoder, Out, each};
 use crate::error::Result;
 
 /// Most rows of a table; it is laid out only when all of them are known.
@@ -125,7 +123,7 @@ impl BatchWriter for Table {
     type Piece = Vec<RecordBatch>;
 
     fn encoder(&self) -> Encoder<Vec<RecordBatch>> {
-        Arc::new(Ok)
+        each(Ok)
     }
 
     fn write(&mut self, batches: Vec<RecordBatch>) -> Result<()> {

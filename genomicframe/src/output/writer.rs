@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::buffer::Buffer;
 
+use super::arrays;
 use crate::error::{Error, Result};
 
 /// Turns batches into bytes of one output format, in two halves: tasks make pieces, many at a time, and the writer puts them
@@ -34,8 +35,43 @@ pub(super) trait BatchWriter: Send {
     }
 }
 
+/// Begins a piece.
+pub(super) type Encoder<P> = Arc<dyn Fn() -> Box<dyn Encode<P>> + Send + Sync>;
+
 /// Makes a piece of a group of batches, of which there is at least one.
-pub(super) type Encoder<P> = Arc<dyn Fn(Vec<RecordBatch>) -> Result<P> + Send + Sync>;
+pub(super) trait Encode<P>: Send {
+    /// Encodes the next batch, so that it need not be kept.
+    fn add(&mut self, batch: RecordBatch) -> Result<()>;
+
+    /// The piece.
+    fn finish(self: Box<Self>) -> Result<P>;
+}
+
+/// An encoder of formats in which every batch is for itself.
+pub(super) fn each<P: Send + 'static>(
+    encode: impl Fn(RecordBatch) -> Result<P> + Send + Sync + 'static,
+) -> Encoder<Vec<P>> {
+    let encode: EncodeBatch<P> = Arc::new(encode);
+    Arc::new(move || Box::new(Each { encode: Arc::clone(&encode), made: Vec::new() }))
+}
+
+type EncodeBatch<P> = Arc<dyn Fn(RecordBatch) -> Result<P> + Send + Sync>;
+
+struct Each<P> {
+    encode: EncodeBatch<P>,
+    made: Vec<P>,
+}
+
+impl<P: Send> Encode<Vec<P>> for Each<P> {
+    fn add(&mut self, batch: RecordBatch) -> Result<()> {
+        self.made.push((self.encode)(batch)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<P>> {
+        Ok(self.made)
+    }
+}
 
 /// When a group of batches is large enough: at either bound.
 #[derive(Debug, Clone, Copy)]
@@ -49,10 +85,31 @@ impl Group {
     pub(super) const ONE: Self = Self { rows: 0, bytes: 0 };
 }
 
+/// How large a group is so far.
+#[derive(Debug)]
+pub(super) struct Gauge {
+    most: Group,
+    pub(super) rows: usize,
+    bytes: usize,
+}
+
+impl Gauge {
+    pub(super) fn new(most: Group) -> Self {
+        Self { most, rows: 0, bytes: 0 }
+    }
+
+    /// Counts `batch`; whether the group is large enough with it.
+    pub(super) fn add(&mut self, batch: &RecordBatch) -> bool {
+        self.rows += batch.num_rows();
+        self.bytes += if self.most.bytes > 0 { arrays::size(batch) } else { 0 };
+        self.rows >= self.most.rows || self.bytes >= self.most.bytes
+    }
+}
+
 /// Formats whose batches become bytes that follow one another.
 pub(super) struct Text {
     out: Out,
-    encode: Encoder<Vec<Buffer>>,
+    encoder: Encoder<Vec<Buffer>>,
 }
 
 impl Text {
@@ -63,8 +120,7 @@ impl Text {
         encode: impl Fn(&RecordBatch) -> Result<Buffer> + Send + Sync + 'static,
     ) -> Result<Self> {
         out.put(header)?;
-        let encode = move |batches: Vec<RecordBatch>| batches.iter().map(&encode).collect();
-        Ok(Self { out, encode: Arc::new(encode) })
+        Ok(Self { out, encoder: each(move |batch| encode(&batch)) })
     }
 }
 
@@ -72,7 +128,7 @@ impl BatchWriter for Text {
     type Piece = Vec<Buffer>;
 
     fn encoder(&self) -> Encoder<Vec<Buffer>> {
-        Arc::clone(&self.encode)
+        Arc::clone(&self.encoder)
     }
 
     fn write(&mut self, piece: Vec<Buffer>) -> Result<()> {
@@ -167,8 +223,9 @@ pub(super) mod tests {
     pub(in crate::output) fn bytes<W: BatchWriter>(make: impl FnOnce(Out) -> W, batch: &RecordBatch) -> Vec<u8> {
         let shared = Shared::default();
         let mut writer = make(Out::new(Box::new(shared.clone())));
-        let piece = writer.encoder()(vec![batch.clone()]).unwrap();
-        writer.write(piece).unwrap();
+        let mut piece = writer.encoder()();
+        piece.add(batch.clone()).unwrap();
+        writer.write(piece.finish().unwrap()).unwrap();
         writer.finish().unwrap();
         shared.0.lock().unwrap().clone()
     }

@@ -8,13 +8,15 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanC
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::{Distribution, ExecutionPlan, ExecutionPlanProperties};
-use genomicframe_core::scan::ScanRequest;
+use genomicframe_core::scan::{Framing, ScanRequest, Segment};
 
 use super::source::{GenomicSource, PlannedPartition};
 use crate::error::Result;
 
 /// Stored bytes of a piece: several are under way at once, each with all that it makes, and a cut costs a block read twice.
 const PIECE_BYTES: u64 = 2 << 20;
+/// The same of a file that is not compressed, so that the pieces hold about as many rows.
+const PLAIN_PIECE_BYTES: u64 = 8 << 20;
 
 /// `plan` with a partition per piece of its files, which one after the other are the rows in the order of the files.
 ///
@@ -31,8 +33,11 @@ pub(crate) async fn in_pieces(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Ar
         }
     }
     let mut groups = Vec::new();
-    for (file, PlannedPartition { dataset, request, .. }, bytes) in files {
-        let partitions = usize::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(usize::MAX).max(1);
+    for (file, PlannedPartition { dataset, request, partition, .. }, bytes) in files {
+        let plain = |s: &Segment| matches!(s.framing, Framing::Raw { .. });
+        let is_plain = partition.segments.iter().all(plain);
+        let piece = if is_plain { PLAIN_PIECE_BYTES } else { PIECE_BYTES };
+        let partitions = usize::try_from(bytes.div_ceil(piece)).unwrap_or(usize::MAX).max(1);
         // Where the whole file is read in one go, the index was not asked for.
         dataset.load_index(&*source.access().io, request.regions.as_deref()).await?;
         let request = Arc::new(ScanRequest { partitions, ..(**request).clone() });

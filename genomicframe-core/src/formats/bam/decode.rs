@@ -31,6 +31,10 @@ impl Rows for BamRows {
         self.rows.select(&framed[BLOCK_SIZE..], warnings)
     }
 
+    fn builds(&self) -> bool {
+        self.rows.builds()
+    }
+
     fn build(&mut self, bytes: &[u8], selected: &[Selected<Layout>], warnings: &mut Warnings) -> Result<(), BrokenRow> {
         self.rows.build(selected.iter().map(|s| (&s.record(bytes)[BLOCK_SIZE..], s.row)), warnings)
     }

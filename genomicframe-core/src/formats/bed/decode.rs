@@ -97,10 +97,11 @@ impl Rows for BedRows {
         Ok(wanted.then(|| self.lines.number()))
     }
 
+    fn builds(&self) -> bool {
+        !self.projection.is_empty()
+    }
+
     fn build(&mut self, bytes: &[u8], selected: &[Selected<LineNumber>], _: &mut Warnings) -> Result<(), BrokenRow> {
-        if self.projection.is_empty() {
-            return Ok(());
-        }
         let rows = row_by_row(bytes, selected, |record, number| self.put(number.text(record)));
         BrokenRow::first(rows, self.columns.check())
             .map_err(|broken| broken.explain(selected, |number, e| number.explain(e)))

@@ -51,6 +51,10 @@ impl Rows for FastqRows {
         Ok(self.filter.keeps(&parts).map_err(place)?.then_some(framed))
     }
 
+    fn builds(&self) -> bool {
+        !self.projection.is_empty()
+    }
+
     fn build(&mut self, bytes: &[u8], selected: &[Selected<Framed>], _: &mut Warnings) -> Result<(), BrokenRow> {
         let rows = row_by_row(bytes, selected, |record, framed| {
             let Some(parts) = framed.parts(record, &mut self.joined) else { return Ok(()) };

@@ -256,10 +256,11 @@ impl Rows for GffRows {
         }
     }
 
+    fn builds(&self) -> bool {
+        !self.projection.is_empty()
+    }
+
     fn build(&mut self, bytes: &[u8], selected: &[Selected<GffRow>], warnings: &mut Warnings) -> Result<(), BrokenRow> {
-        if self.projection.is_empty() {
-            return Ok(());
-        }
         let rows = row_by_row(bytes, selected, |record, row| self.put(row.line.text(record), row, warnings));
         BrokenRow::first(rows, self.columns.check())
             .map_err(|broken| broken.explain(selected, |row, e| row.line.explain(e)))

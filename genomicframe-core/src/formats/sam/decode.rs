@@ -44,6 +44,9 @@ impl SamRows {
         match self.rows.select(&self.records[start..], warnings)? {
             Some(layout) => {
                 repairs.warnings().for_each(|w| warnings.add(w));
+                if !self.rows.builds() {
+                    self.records.truncate(start);
+                }
                 Ok(Some(SamRow { record: start..self.records.len(), layout, line: self.line }))
             }
             None => {
@@ -68,6 +71,10 @@ impl Rows for SamRows {
     fn select(&mut self, framed: &[u8], warnings: &mut Warnings) -> Result<Option<SamRow>> {
         self.line = self.line.map(|n| n + 1);
         self.row(trim_end(framed), warnings).map_err(|e| on_line(self.line, e))
+    }
+
+    fn builds(&self) -> bool {
+        self.rows.builds()
     }
 
     fn build(&mut self, _: &[u8], selected: &[Selected<SamRow>], warnings: &mut Warnings) -> Result<(), BrokenRow> {

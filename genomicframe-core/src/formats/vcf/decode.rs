@@ -84,8 +84,8 @@ impl VcfRows {
         begin: Begin,
     ) -> Result<Self> {
         let mut fields = columns.schema.project(&request.projection)?.fields().to_vec();
-        let conditions = &request.predicate.all;
-        let test = Test::bind_all(conditions, &|name| columns.testable(name))
+        let (conditions, _) = request.predicate.besides(request.regions.as_deref());
+        let test = Test::bind_all(&conditions, &|name| columns.testable(name))
             .ok_or_else(|| Error::invalid(format!("a VCF scan cannot apply: {}", request.predicate)))?;
         let mut builders = Builders::default();
         let (mut info, mut format): (Vec<&Key>, Vec<Wanted<'_>>) = (Vec::new(), Vec::new());
@@ -153,7 +153,8 @@ impl VcfRows {
     fn keeps(&mut self, line: &Line<'_>) -> Result<bool> {
         if let Some(filter) = &mut self.filter {
             let pos = line.pos()?;
-            if !filter.keeps(line.chrom, pos, line.end(pos, &self.end)?.position)? {
+            filter.enter(line.chrom)?;
+            if !filter.keeps_here(pos, || Ok(line.end(pos, &self.end)?.position))? {
                 return Ok(false);
             }
         }
@@ -263,10 +264,11 @@ impl Rows for VcfRows {
         Ok(None)
     }
 
+    fn builds(&self) -> bool {
+        !self.builders.outputs.is_empty()
+    }
+
     fn build(&mut self, bytes: &[u8], selected: &[Selected<VcfRow>], warnings: &mut Warnings) -> Result<(), BrokenRow> {
-        if self.builders.outputs.is_empty() {
-            return Ok(());
-        }
         let rows = row_by_row(bytes, selected, |record, row| {
             self.put(&Line::cut(lines::trim_end(record), &row.tabs), warnings)
         });
