@@ -41,7 +41,7 @@ pub async fn open_root(at: &Location, io: &dyn ObjectIo) -> Result<bytes::Bytes>
         Err(e) if e.is_not_found() => Err(Error::not_found(format!("no BAMS3 dataset: it has no {ROOT}"))
             .in_object(at)
             .hint("a conversion that was interrupted leaves none; --resume goes on with it")),
-        other => other,
+        read => read.map(|(_, bytes)| bytes),
     }
 }
 

@@ -20,6 +20,9 @@ use crate::scan::{
 /// Where a record lies, as columns.
 pub const SPAN: SpanColumns = SpanColumns { contig: "rname", start: "pos", end: "end", zero_based: false };
 
+/// Bytes of first records after which looking ends: a sample of long ones is as good as one of many.
+pub(crate) const ENOUGH: usize = 4 << 20;
+
 /// What the first records show.
 #[derive(Debug, Default)]
 pub(crate) struct FirstRecords {

@@ -8,7 +8,7 @@ pub mod sam;
 pub mod vcf;
 
 use crate::error::{Error, Result};
-use crate::io::{Location, ObjectIo};
+use crate::io::{Location, ObjectIo, Remembered};
 use crate::scan::{Format, OpenOptions, StreamFile};
 
 /// Every format. Table functions, `STORED AS`, the command line and the conformance tests loop over it.
@@ -73,5 +73,6 @@ pub async fn open(
     io: &dyn ObjectIo,
     options: &OpenOptions,
 ) -> Result<std::sync::Arc<dyn crate::scan::Dataset>> {
-    detect(at, io).await?.open(at, io, options).await
+    let io = Remembered::new(io);
+    detect(at, &io).await?.open(at, &io, options).await
 }

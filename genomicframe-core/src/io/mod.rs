@@ -7,6 +7,7 @@ mod failure;
 mod local;
 mod location;
 mod memory;
+mod remembered;
 mod remote;
 mod storage;
 
@@ -25,6 +26,7 @@ pub use failure::failure;
 pub use local::LocalIo;
 pub use location::Location;
 pub use memory::MemoryIo;
+pub use remembered::Remembered;
 pub use remote::RemoteIo;
 pub use storage::Storage;
 
@@ -48,13 +50,15 @@ pub struct Requests {
     pub largest: u64,
     /// Bytes between two stretches that are read over, because another request would cost more.
     pub gap: u64,
+    /// How many a scan's partition has under way before their bytes are wanted, where tasks can be started for them.
+    pub ahead: usize,
 }
 
 impl Requests {
     /// A call of the operating system each, whose bytes the processor's cache still holds when they are inflated.
-    pub const LOCAL: Self = Self { largest: 512 << 10, gap: 16 << 10 };
+    pub const LOCAL: Self = Self { largest: 512 << 10, gap: 16 << 10, ahead: 0 };
     /// A round trip each.
-    pub const REMOTE: Self = Self { largest: 4 << 20, gap: 64 << 10 };
+    pub const REMOTE: Self = Self { largest: 4 << 20, gap: 64 << 10, ahead: 8 };
 }
 
 /// Reads ranges of objects.
@@ -81,15 +85,29 @@ pub trait ObjectIo: fmt::Debug + Send + Sync {
         }
     }
 
+    /// The first bytes of an object, at most `most`, which nothing is known of before.
+    ///
+    /// # Errors
+    /// As those of [`ObjectIo::head`] and [`ObjectIo::read`].
+    fn read_first<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {
+        async move {
+            let object = self.head(at).await?;
+            let bytes = self.read(&object, 0..object.size.min(most)).await?;
+            Ok((object, bytes))
+        }
+        .boxed()
+    }
+
     /// A whole object of at most `most` bytes, which nothing is known of before.
     ///
     /// # Errors
     /// `is_not_found()` when there is none; `is_limit()` when it is larger.
-    fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<Bytes>> {
+    fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {
         async move {
             let object = self.head(at).await?;
             check_small(at, object.size, most)?;
-            self.read(&object, 0..object.size).await
+            let bytes = self.read(&object, 0..object.size).await?;
+            Ok((object, bytes))
         }
         .boxed()
     }

@@ -63,6 +63,11 @@ fn options(errand: &Errand) -> GetOptions {
     GetOptions::new().with_extensions(extensions)
 }
 
+fn described(at: &Location, meta: &object_store::ObjectMeta) -> ObjectMeta {
+    let modified = Some(meta.last_modified.into());
+    ObjectMeta { location: at.clone(), size: meta.size, etag: meta.e_tag.clone(), modified }
+}
+
 /// Why a read gave no bytes.
 enum Failed {
     /// No other attempt helps.
@@ -115,8 +120,7 @@ impl ObjectIo for RemoteIo {
             };
             let explain = |e| failure(e, &format!("it cannot be opened{}", often(&errand))).in_object(at);
             let meta = store.get_opts(&path, options).await.map_err(explain)?.meta;
-            let modified = Some(meta.last_modified.into());
-            Ok(ObjectMeta { location: at.clone(), size: meta.size, etag: meta.e_tag, modified })
+            Ok(described(at, &meta))
         }
         .boxed()
     }
@@ -143,8 +147,35 @@ impl ObjectIo for RemoteIo {
         .boxed()
     }
 
+    /// In one request, which tells size and version too.
+    fn read_first<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {
+        async move {
+            let (store, path) = self.resolve(at)?;
+            let errand = Errand::to(at);
+            let explain = |e| failure(e, &format!("bytes 0..{most} cannot be read{}", often(&errand))).in_object(at);
+            let result = match store.get_opts(&path, options(&errand).with_range(Some(0..most))).await {
+                Ok(result) => result,
+                // An empty object has no range that could be asked for.
+                Err(e) => match self.head(at).await {
+                    Ok(object) if object.size == 0 => return Ok((object, Bytes::new())),
+                    _ => return Err(explain(e)),
+                },
+            };
+            let object = described(at, &result.meta);
+            match result.bytes().await {
+                Ok(bytes) if bytes.len() as u64 == object.size.min(most) => Ok((object, bytes)),
+                // It broke off; now the version is known, of which the rest can be asked for.
+                _ => {
+                    let bytes = self.read(&object, 0..object.size.min(most)).await?;
+                    Ok((object, bytes))
+                }
+            }
+        }
+        .boxed()
+    }
+
     /// In one request.
-    fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<Bytes>> {
+    fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {
         async move {
             let (store, path) = self.resolve(at)?;
             let errand = Errand::to(at);
@@ -152,12 +183,13 @@ impl ObjectIo for RemoteIo {
             let result = store.get_opts(&path, options(&errand)).await.map_err(explain)?;
             // Its bytes come only when they are asked for.
             check_small(at, result.meta.size, most)?;
-            let size = result.meta.size;
+            let object = described(at, &result.meta);
             let bytes = result.bytes().await.map_err(explain)?;
-            if bytes.len() as u64 != size {
-                return Err(Error::io(format!("it has {size} bytes but {} came", bytes.len())).in_object(at));
+            if bytes.len() as u64 != object.size {
+                let what = format!("it has {} bytes but {} came", object.size, bytes.len());
+                return Err(Error::io(what).in_object(at));
             }
-            Ok(bytes)
+            Ok((object, bytes))
         }
         .boxed()
     }

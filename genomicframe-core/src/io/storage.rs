@@ -55,7 +55,11 @@ impl ObjectIo for Storage {
         self.serving(&object.location).read(object, range)
     }
 
-    fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<Bytes>> {
+    fn read_first<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {
+        self.serving(at).read_first(at, most)
+    }
+
+    fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {
         self.serving(at).read_small(at, most)
     }
 

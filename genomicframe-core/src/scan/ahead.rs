@@ -27,15 +27,16 @@ pub(super) struct Ahead {
 
 impl Ahead {
     pub(super) fn start(
-        spawner: &dyn Spawn,
+        spawner: &Arc<dyn Spawn>,
         io: Arc<dyn ObjectIo>,
         object: ObjectMeta,
         state: FeedState,
         metrics: Arc<ScanMetrics>,
     ) -> Self {
         let (mut sender, pieces) = channel(WAITING);
+        let requester = Arc::clone(spawner);
         spawner.spawn(Box::pin(async move {
-            let mut feed = state.with(&*io, &object, &metrics);
+            let mut feed = state.with(&*io, &object, &metrics).ahead(&io, Some(&*requester));
             loop {
                 let piece = feed.next().await;
                 let is_last = !matches!(piece, Ok(Some(_)));

@@ -23,25 +23,35 @@ pub fn drive(
     decoder: Box<dyn Decoder>,
     metrics: Arc<ScanMetrics>,
 ) -> impl Stream<Item = Result<RecordBatch>> + Send {
-    drive_ahead(io, objects, partition, decoder, metrics, None)
+    drive_with(io, objects, partition, decoder, metrics, Tasks::default())
 }
 
-/// [`drive`], fetching and inflating in tasks of `spawner`: for a partition that has more than one thread to itself.
-pub fn drive_ahead(
+/// The tasks that a scan may start beside its own.
+#[derive(Clone, Default)]
+pub struct Tasks {
+    /// Starts them; without it none is.
+    pub spawner: Option<Arc<dyn Spawn>>,
+    /// Whether one inflates beside decoding: for a partition that has more than one thread to itself.
+    pub inflate: bool,
+}
+
+/// [`drive`], with requests ahead of what is decoded where the storage is far, and inflating beside it where that is wanted.
+pub fn drive_with(
     io: Arc<dyn ObjectIo>,
     objects: Arc<[ObjectMeta]>,
     partition: Partition,
     decoder: Box<dyn Decoder>,
     metrics: Arc<ScanMetrics>,
-    spawner: Option<Arc<dyn Spawn>>,
+    tasks: Tasks,
 ) -> impl Stream<Item = Result<RecordBatch>> + Send {
+    // A task inflates one segment, and what it has read ends with it.
+    let inflate = tasks.inflate && partition.segments.len() == 1;
     let driver = Driver {
-        spawner,
+        tasks: Tasks { inflate, ..tasks },
         io,
         objects,
         segments: partition.segments.into(),
         current: None,
-        run: None,
         idle: None,
         decoder,
         metrics,
@@ -55,13 +65,11 @@ pub fn drive_ahead(
 }
 
 struct Driver {
-    spawner: Option<Arc<dyn Spawn>>,
+    tasks: Tasks,
     io: Arc<dyn ObjectIo>,
     objects: Arc<[ObjectMeta]>,
     segments: VecDeque<Segment>,
     current: Option<(Segment, Source)>,
-    /// The end of the bytes that the segment and its followers make without a gap, and how many follow.
-    run: Option<(u64, usize)>,
     /// What the last segment was read with.
     idle: Option<(ObjectId, FeedState)>,
     decoder: Box<dyn Decoder>,
@@ -89,29 +97,24 @@ fn object<'a>(objects: &'a [ObjectMeta], segment: &Segment) -> Result<&'a Object
 
 impl Driver {
     fn source(&mut self, segment: &Segment) -> Result<Source> {
-        if !segment.is_stretch() {
-            return Ok(Source::Here(FeedState::new(segment, segment.bytes.end)));
-        }
         let object = object(&self.objects, segment)?;
-        let follows = self.run.take().and_then(|(end, followers)| Some((end, followers.checked_sub(1)?)));
-        let (planned_end, followers) = follows.unwrap_or_else(|| {
-            let (run, followers) = plan::run(segment, &self.segments, self.io.requests(&object.location).gap);
-            (run.end, followers)
-        });
-        self.run = Some((planned_end, followers));
         let state = match self.idle.take() {
             Some((of, mut state)) if of == segment.object => {
-                state.move_to(segment, planned_end);
+                state.move_to(segment);
                 state
             }
-            _ => FeedState::new(segment, planned_end),
-        };
-        Ok(match &self.spawner {
-            Some(spawner) => {
-                let (io, metrics) = (Arc::clone(&self.io), Arc::clone(&self.metrics));
-                Source::Ahead(Ahead::start(&**spawner, io, object.clone(), state, metrics))
+            _ => {
+                let gap = self.io.requests(&object.location).gap;
+                let all: Vec<Segment> = std::iter::once(segment).chain(&self.segments).cloned().collect();
+                FeedState::new(segment, plan::runs(&all, gap).into())
             }
-            None => Source::Here(state),
+        };
+        Ok(match &self.tasks.spawner {
+            Some(spawner) if self.tasks.inflate && segment.is_stretch() => {
+                let (io, metrics) = (Arc::clone(&self.io), Arc::clone(&self.metrics));
+                Source::Ahead(Ahead::start(spawner, io, object.clone(), state, metrics))
+            }
+            _ => Source::Here(state),
         })
     }
 
@@ -142,7 +145,8 @@ impl Driver {
                     }
                     let piece = match source {
                         Source::Here(state) => {
-                            let mut feed = state.with(&*self.io, object, &self.metrics);
+                            let feed = state.with(&*self.io, object, &self.metrics);
+                            let mut feed = feed.ahead(&self.io, self.tasks.spawner.as_deref());
                             let piece = feed.next().await?;
                             source = Source::Here(feed.into_state());
                             piece
@@ -180,7 +184,9 @@ impl Driver {
                     self.current = Some((segment, source));
                 }
                 Step::SegmentEnd => {
-                    if let Source::Here(state) = source {
+                    if let Source::Here(state) = source
+                        && segment.is_stretch()
+                    {
                         self.idle = Some((segment.object, state));
                     }
                 }

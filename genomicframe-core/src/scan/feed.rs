@@ -1,13 +1,16 @@
 //! A segment's bytes, fetched and inflated piece by piece.
 
 use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
 use super::metrics::add_time;
-use super::{Framing, Piece, ScanMetrics, Segment};
+use super::requests::{Requester, Requests};
+use super::{Framing, Piece, ScanMetrics, Segment, Spawn};
 use crate::bgzf::{GzipStream, Inflater, MAX_BLOCK, VirtualOffset, block_size, inflated_size};
 use crate::error::{Error, Offset, Result};
 use crate::io::{ObjectIo, ObjectMeta};
@@ -26,6 +29,8 @@ pub(super) struct Feed<'a> {
     io: &'a dyn ObjectIo,
     object: &'a ObjectMeta,
     metrics: &'a ScanMetrics,
+    /// For requests ahead of the bytes that are wanted.
+    requester: Option<Requester<'a>>,
     state: FeedState,
 }
 
@@ -33,7 +38,7 @@ pub(super) struct Feed<'a> {
 pub(super) struct FeedState {
     /// Next byte to fetch.
     next: u64,
-    planned_end: u64,
+    requests: Requests,
     /// Size of the next request beyond the plan; grows, so that a long header is not read in crumbs.
     read_on: u64,
     stored: Stored,
@@ -112,8 +117,8 @@ impl Stored {
 }
 
 impl FeedState {
-    /// Reads up to `planned_end` as planned: where the run of segments ends that this one begins.
-    pub(super) fn new(segment: &Segment, planned_end: u64) -> Self {
+    /// Reads as planned within `runs`, the bytes of this and other segments of the object without gaps worth a request.
+    pub(super) fn new(segment: &Segment, runs: Arc<[Range<u64>]>) -> Self {
         let start = segment.bytes.start;
         let unframe = match segment.framing {
             Framing::Raw { .. } | Framing::Pages { .. } | Framing::Counted { .. } => Unframe::Raw,
@@ -125,12 +130,13 @@ impl FeedState {
             }
         };
         let stored = Stored { at: start, ..Stored::default() };
-        Self { next: start, planned_end, read_on: READ_ON, stored, unframe, spare: Bytes::new() }
+        Self { next: start, requests: Requests::new(runs), read_on: READ_ON, stored, unframe, spare: Bytes::new() }
     }
 
-    /// Goes on with `segment`, keeping what was read of it already.
-    pub(super) fn move_to(&mut self, segment: &Segment, planned_end: u64) {
-        let mut moved = Self::new(segment, planned_end);
+    /// Goes on with `segment`, which is among the planned ones too, keeping what was read of it already.
+    pub(super) fn move_to(&mut self, segment: &Segment) {
+        let mut moved = Self::new(segment, [].into());
+        std::mem::swap(&mut moved.requests, &mut self.requests);
         let stored = std::mem::take(&mut self.stored);
         if stored.at <= segment.bytes.start && segment.bytes.start <= self.next {
             (moved.stored, moved.next) = (stored, self.next);
@@ -156,11 +162,16 @@ impl FeedState {
     }
 
     pub(super) fn with<'a>(self, io: &'a dyn ObjectIo, object: &'a ObjectMeta, metrics: &'a ScanMetrics) -> Feed<'a> {
-        Feed { io, object, metrics, state: self }
+        Feed { io, object, metrics, requester: None, state: self }
     }
 }
 
 impl<'a> Feed<'a> {
+    /// Sends requests ahead, where that suits the storage.
+    pub(super) fn ahead(self, io: &'a Arc<dyn ObjectIo>, spawner: Option<&'a dyn Spawn>) -> Self {
+        Self { requester: spawner.map(|spawner| Requester { io, spawner }), ..self }
+    }
+
     pub(super) fn into_state(self) -> FeedState {
         self.state
     }
@@ -193,11 +204,26 @@ impl<'a> Feed<'a> {
     /// Adds the next bytes to those stored; `false` at the end of the object.
     async fn fetch(&mut self) -> Result<bool> {
         let state = &mut self.state;
-        let largest = self.io.requests(&self.object.location).largest;
         if state.next >= self.object.size {
             return Ok(false);
         }
-        let planned = state.planned_end.saturating_sub(state.next);
+        let started = Instant::now();
+        if let Some(requester) = self.requester {
+            state.requests.send(state.next, self.object, self.metrics, requester);
+        }
+        if let Some(bytes) = state.requests.next(state.next).await {
+            let bytes = bytes?;
+            add_time(&self.metrics.read_time, started.elapsed());
+            self.metrics.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            state.next += bytes.len() as u64;
+            state.stored.append(bytes);
+            if let Some(requester) = self.requester {
+                state.requests.send(state.next, self.object, self.metrics, requester);
+            }
+            return Ok(true);
+        }
+        let largest = self.io.requests(&self.object.location).largest;
+        let planned = state.requests.planned_end(state.next).saturating_sub(state.next);
         let len = if planned > 0 {
             planned.min(largest)
         } else {
@@ -206,7 +232,6 @@ impl<'a> Feed<'a> {
             len
         };
         let end = state.next.saturating_add(len).min(self.object.size);
-        let started = Instant::now();
         let bytes = self.io.read(self.object, state.next..end).await?;
         add_time(&self.metrics.read_time, started.elapsed());
         self.metrics.requests.fetch_add(1, Ordering::Relaxed);

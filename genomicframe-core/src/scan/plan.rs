@@ -135,6 +135,21 @@ impl Partition {
     }
 }
 
+/// The stored bytes of those of `segments` that follow one another in the first one's object, without gaps worth a request.
+pub(super) fn runs(segments: &[Segment], gap: u64) -> Vec<Range<u64>> {
+    let mut runs = Vec::new();
+    let mut rest = segments;
+    while let [first, after @ ..] = rest {
+        if !first.is_stretch() || first.object != segments[0].object {
+            break;
+        }
+        let (bytes, followers) = run(first, after, gap);
+        runs.push(bytes);
+        rest = after.get(followers..).unwrap_or_default();
+    }
+    runs
+}
+
 /// The stored bytes that `first` and those that follow it make without a gap that is worth a request, and how many follow.
 pub(super) fn run<'a>(first: &Segment, after: impl IntoIterator<Item = &'a Segment>, gap: u64) -> (Range<u64>, usize) {
     let mut run = first.bytes.clone();

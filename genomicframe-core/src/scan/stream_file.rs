@@ -72,8 +72,7 @@ impl StreamFile {
     /// # Errors
     /// When there is no such file, or a BGZF file lacks its end-of-file block.
     pub async fn open(at: &Location, io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
-        let meta = io.head(at).await?;
-        let first = io.read(&meta, 0..meta.size.min(FIRST_READ)).await?;
+        let (meta, first) = io.read_first(at, FIRST_READ).await?;
         let compression = match () {
             () if is_bgzf(&first) => Compression::Bgzf,
             () if is_gzip(&first) => Compression::Gzip,
@@ -121,7 +120,7 @@ impl StreamFile {
     /// Reads its inflated beginning, at most `limit` bytes and a piece more.
     pub fn head<'a>(&'a self, io: &'a dyn ObjectIo, limit: usize) -> Head<'a> {
         let segment = self.segment(0..self.first.len() as u64, self.whole_framing());
-        let state = FeedState::new(&segment, segment.bytes.end).with_first(self.first.clone());
+        let state = FeedState::new(&segment, [segment.bytes.clone()].into()).with_first(self.first.clone());
         Head::new(state.with(io, self.object(), &self.metrics), limit)
     }
 
@@ -162,17 +161,12 @@ impl StreamFile {
             }
         };
         for candidate in candidates {
-            let meta = match io.head(&candidate).await {
-                Ok(meta) => meta,
+            let (meta, bytes) = match io.read_small(&candidate, MAX_BYTES as u64).await {
+                Ok(read) => read,
                 // Who may not list a bucket is told 403 of what is not there; a signed link opens its own object only.
                 Err(e) if (e.is_not_found() || e.is_denied()) && self.choice == IndexChoice::Auto => continue,
                 Err(e) => return Err(e),
             };
-            if meta.size > MAX_BYTES as u64 {
-                let e = Error::limit(format!("the index has {} bytes, more than 256 MiB", meta.size));
-                return Err(e.in_object(candidate));
-            }
-            let bytes = io.read(&meta, 0..meta.size).await?;
             let index = BinningIndex::parse(&bytes).map_err(|e| e.in_object(&candidate))?;
             if index.end_of_placed().is_some_and(|end| end > VirtualOffset::new(self.object().size, 0)) {
                 return Err(Error::corrupt(format!("the index points past the end of {at}"))
@@ -207,7 +201,7 @@ impl StreamFile {
             return Ok(None);
         }
         let at = self.object().location.with_suffix(".gzi");
-        let bytes = match io.read_small(&at, MAX_BYTES as u64).await {
+        let (_, bytes) = match io.read_small(&at, MAX_BYTES as u64).await {
             Err(e) if e.is_not_found() || e.is_denied() => return Ok(None),
             read => read?,
         };

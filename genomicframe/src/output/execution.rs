@@ -99,9 +99,10 @@ impl Execution {
     pub fn start(self) -> Rows {
         let Self { plan, context, rows, threads, ordered } = self;
         let schema = plan.schema();
-        // One thread has nothing to gain from making rows apart from encoding them.
-        let alone = threads == 1 && plan.output_partitioning().partition_count() == 1;
-        let batches = if ordered || alone {
+        // Several threads share the pieces of a file or, of one that cannot be cut, what is made of its rows. One thread has
+        // nothing to gain from making rows apart from encoding them.
+        let is_cut = plan.output_partitioning().partition_count() > 1;
+        let batches = if (ordered && is_cut) || (threads == 1 && !is_cut) {
             Batches::InPieces { plan, context, rows }
         } else {
             let mut builder = RecordBatchReceiverStream::builder(plan.schema(), AHEAD);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
-use genomicframe_core::io::{Location, ObjectIo};
+use genomicframe_core::io::{Location, ObjectIo, Remembered};
 use genomicframe_core::scan::{Dataset, Format, IndexChoice, OpenOptions};
 
 use crate::error::{Error, Result};
@@ -127,11 +127,12 @@ pub(super) async fn open(paths: &[String], io: &dyn ObjectIo, options: &ReadOpti
         found.extend(locations);
     }
     let opened = futures::stream::iter(found).map(|location| async move {
+        let io = Remembered::new(io);
         let format = match wanted {
             Some(format) => format,
-            None => formats::detect(&location, io).await?,
+            None => formats::detect(&location, &io).await?,
         };
-        let dataset = format.open(&location, io, &options.open).await?;
+        let dataset = format.open(&location, &io, &options.open).await?;
         let partitions = partitions_of(&location);
         Ok::<_, Error>(OpenFile { location, dataset, partitions })
     });

@@ -22,7 +22,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use genomicframe_core::io::{ObjectMeta, Requests};
 use genomicframe_core::scan::{
-    Computed, Dataset, FormatId, Partition, Precision, ScanMetrics, ScanPlan, ScanRequest, Spawn, drive_ahead,
+    Computed, Dataset, FormatId, Partition, Precision, ScanMetrics, ScanPlan, ScanRequest, Spawn, Tasks, drive_with,
     text_schema,
 };
 use object_store::ObjectStore;
@@ -302,14 +302,16 @@ impl FileOpener for GenomicOpener {
                 if text { dataset.text_decoder(&request, partition) } else { dataset.decoder(&request, partition) };
             let decoder = decoder.map_err(outer)?;
             let metrics = Arc::new(ScanMetrics::default());
-            let spawner = planned.ahead.then(|| Arc::new(OnRuntime) as Arc<dyn Spawn>);
-            let stream = drive_ahead(
+            // Few rows are wanted of a limit: what is asked for ahead of them would come in vain.
+            let spawner = request.limit.is_none().then(|| Arc::new(OnRuntime) as Arc<dyn Spawn>);
+            let tasks = Tasks { spawner, inflate: planned.ahead };
+            let stream = drive_with(
                 access.io,
                 Arc::clone(&planned.objects),
                 planned.partition.clone(),
                 decoder,
                 Arc::clone(&metrics),
-                spawner,
+                tasks,
             );
             let told = Told { counters, metrics, warnings: access.warnings };
             let stream = stream.map(move |batch| {

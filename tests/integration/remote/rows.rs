@@ -128,3 +128,24 @@ async fn a_slow_server_is_waited_for() {
     assert_eq!(query(&ctx, &sql.replace('@', "s3://lab")).await, local(sql).await);
     assert!(begun.elapsed() > Duration::from_millis(1500), "{:?}", begun.elapsed());
 }
+
+/// Requests one after the other are what a distance makes slow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cold_region_takes_four_round_trips_and_its_own_bytes() {
+    let proxy = Proxy::before(&servers::s3(shelf()).await).await;
+    let ctx = context(&s3_options(&proxy.url));
+    for (file, index, condition) in [
+        ("sample.bam", ".bai", "rname = 'chr2' AND pos BETWEEN 1000 AND 30000"),
+        ("cohort.vcf.gz", ".tbi", "chrom = 'chr2' AND pos BETWEEN 1000 AND 30000"),
+    ] {
+        let sql = format!("SELECT * FROM '@/{file}' WHERE {condition}");
+        proxy.take_log();
+        assert_eq!(query(&ctx, &sql.replace('@', "s3://lab")).await, local(&sql).await);
+        let log = proxy.take_log();
+        // The file's beginning with its header, its end, the index, the blocks.
+        let asked: Vec<_> = log.iter().map(|r| format!("{} {} {:?}", r.method, r.url, r.range)).collect();
+        assert_eq!(log.len(), 4, "{asked:#?}");
+        assert!(log.iter().all(|r| r.method == "GET"), "{asked:#?}");
+        assert_eq!(log.iter().filter(|r| r.url.contains(&format!("{file}{index}"))).count(), 1, "{asked:#?}");
+    }
+}

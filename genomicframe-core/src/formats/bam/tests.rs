@@ -1,8 +1,9 @@
 //! Columns and values; `input`: bad files, by the rows of the project's list; `scans`: however a file is read;
-//! `round_trip`: random records; `damage`: cuts, flipped bits and mutations; `write`: files written and read back.
+//! `requests`: over a far storage; `round_trip`: random records; `damage`: cuts, flipped bits and mutations; `write`: files written and read back.
 
 mod damage;
 mod input;
+mod requests;
 mod round_trip;
 mod scans;
 mod write;

@@ -12,7 +12,7 @@ use super::header::SamHeader;
 use super::parse::parse_line;
 use crate::alignment::AlignmentRows;
 use crate::alignment::Record;
-use crate::alignment::file::{AlignmentFile, FirstRecords, SPAN};
+use crate::alignment::file::{AlignmentFile, ENOUGH, FirstRecords, SPAN};
 use crate::error::Result;
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
@@ -50,9 +50,6 @@ impl SamDataset {
         &self.header
     }
 }
-
-/// Bytes after which looking ends: a sample of long lines is as good as one of many.
-const ENOUGH: usize = 4 << 20;
 
 /// Looks for tags in the first records, and at where the first one lies. What is broken is left for the scan to report.
 async fn sample_records(head: &mut Head<'_>, header: &SamHeader, options: &OpenOptions) -> FirstRecords {

@@ -1,0 +1,112 @@
+//! What is read twice while a file is opened, and requested once.
+
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::{Location, ObjectIo, ObjectMeta, Requests};
+use crate::error::Result;
+
+/// Reads through another, and hands out again what it has read: a format is told by the bytes that it then opens with.
+///
+/// For one object, while it is opened: a version that comes later is not seen.
+///
+/// ```
+/// use genomicframe_core::io::{Location, MemoryIo, ObjectIo, Remembered};
+///
+/// let io = MemoryIo::default();
+/// let at = Location::parse("memory:///a.bed")?;
+/// io.put(&at, "chr1\t0\t10\n");
+/// let remembered = Remembered::new(&io);
+/// let (first, _) = futures::executor::block_on(remembered.read_first(&at, 100))?;
+/// io.put(&at, "chr2\t0\t10\n");
+/// assert_eq!(futures::executor::block_on(remembered.read_first(&at, 4))?, (first, "chr1".into()));
+/// # Ok::<(), genomicframe_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Remembered<'a> {
+    io: &'a dyn ObjectIo,
+    reads: Mutex<Vec<(ObjectMeta, Range<u64>, Bytes)>>,
+}
+
+/// Reads that are kept: the beginning, the end, and one or two on the way.
+const READS: usize = 4;
+/// Longer ones are nobody's beginning.
+const LONGEST: usize = 256 << 10;
+
+impl<'a> Remembered<'a> {
+    /// Reads through `io`.
+    pub fn new(io: &'a dyn ObjectIo) -> Self {
+        Self { io, reads: Mutex::default() }
+    }
+
+    fn reads(&self) -> MutexGuard<'_, Vec<(ObjectMeta, Range<u64>, Bytes)>> {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, object: &ObjectMeta, start: u64, bytes: &Bytes) {
+        let mut reads = self.reads();
+        if reads.len() < READS && bytes.len() <= LONGEST {
+            reads.push((object.clone(), start..start + bytes.len() as u64, bytes.clone()));
+        }
+    }
+
+    fn find(
+        &self,
+        is_it: impl Fn(&ObjectMeta) -> bool,
+        wanted: impl Fn(u64) -> Range<u64>,
+    ) -> Option<(ObjectMeta, Bytes)> {
+        let reads = self.reads();
+        reads.iter().filter(|(object, ..)| is_it(object)).find_map(|(object, range, bytes)| {
+            let wanted = wanted(object.size);
+            let holds = range.start <= wanted.start && wanted.end <= range.end;
+            let part = |offset: u64| (offset - range.start) as usize;
+            holds.then(|| (object.clone(), bytes.slice(part(wanted.start)..part(wanted.end))))
+        })
+    }
+}
+
+impl ObjectIo for Remembered<'_> {
+    fn head<'a>(&'a self, at: &'a Location) -> BoxFuture<'a, Result<ObjectMeta>> {
+        self.io.head(at)
+    }
+
+    fn read<'a>(&'a self, object: &'a ObjectMeta, range: Range<u64>) -> BoxFuture<'a, Result<Bytes>> {
+        async move {
+            if let Some((_, bytes)) = self.find(|o| o == object, |_| range.clone()) {
+                return Ok(bytes);
+            }
+            let bytes = self.io.read(object, range.clone()).await?;
+            self.keep(object, range.start, &bytes);
+            Ok(bytes)
+        }
+        .boxed()
+    }
+
+    fn requests(&self, at: &Location) -> Requests {
+        self.io.requests(at)
+    }
+
+    fn read_first<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {
+        async move {
+            if let Some(found) = self.find(|o| o.location == *at, |size| 0..size.min(most)) {
+                return Ok(found);
+            }
+            let (object, bytes) = self.io.read_first(at, most).await?;
+            self.keep(&object, 0, &bytes);
+            Ok((object, bytes))
+        }
+        .boxed()
+    }
+
+    fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {
+        self.io.read_small(at, most)
+    }
+
+    fn list<'a>(&'a self, below: &'a Location) -> BoxFuture<'a, Result<Vec<ObjectMeta>>> {
+        self.io.list(below)
+    }
+}
