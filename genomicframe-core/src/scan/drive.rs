@@ -97,6 +97,9 @@ fn object<'a>(objects: &'a [ObjectMeta], segment: &Segment) -> Result<&'a Object
 
 impl Driver {
     fn source(&mut self, segment: &Segment) -> Result<Source> {
+        if !segment.is_stretch() {
+            return Ok(Source::Here(FeedState::new(segment, [].into())));
+        }
         let object = object(&self.objects, segment)?;
         let state = match self.idle.take() {
             Some((of, mut state)) if of == segment.object => {
@@ -110,7 +113,7 @@ impl Driver {
             }
         };
         Ok(match &self.tasks.spawner {
-            Some(spawner) if self.tasks.inflate && segment.is_stretch() => {
+            Some(spawner) if self.tasks.inflate => {
                 let (io, metrics) = (Arc::clone(&self.io), Arc::clone(&self.metrics));
                 Source::Ahead(Ahead::start(spawner, io, object.clone(), state, metrics))
             }

@@ -151,7 +151,7 @@ pub(super) fn runs(segments: &[Segment], gap: u64) -> Vec<Range<u64>> {
 }
 
 /// The stored bytes that `first` and those that follow it make without a gap that is worth a request, and how many follow.
-pub(super) fn run<'a>(first: &Segment, after: impl IntoIterator<Item = &'a Segment>, gap: u64) -> (Range<u64>, usize) {
+fn run(first: &Segment, after: &[Segment], gap: u64) -> (Range<u64>, usize) {
     let mut run = first.bytes.clone();
     let mut followers = 0;
     for next in after {
