@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use genomicframe::GenomicContext;
 use genomicframe::convert::ConvertOptions;
-use object_store::aws::AmazonS3Builder;
 
 use crate::remote::proxy::Proxy;
-use crate::remote::servers::s3;
+use crate::remote::servers::{s3, s3_store};
 use crate::support::{data, number, query};
 
 /// A folder with the bucket `lab`, which holds the sample reads.
@@ -22,16 +21,7 @@ fn bucket() -> tempfile::TempDir {
 
 fn on_s3(endpoint: &str) -> GenomicContext {
     let ctx = GenomicContext::builder().threads(1).build().unwrap();
-    let store = AmazonS3Builder::new()
-        .with_bucket_name("lab")
-        .with_endpoint(endpoint)
-        .with_allow_http(true)
-        .with_region("us-east-1")
-        .with_access_key_id("key")
-        .with_secret_access_key("secret")
-        .build()
-        .unwrap();
-    ctx.register_store(&url::Url::parse("s3://lab").unwrap(), Arc::new(store));
+    ctx.register_store(&url::Url::parse("s3://lab").unwrap(), Arc::new(s3_store(endpoint)));
     ctx
 }
 

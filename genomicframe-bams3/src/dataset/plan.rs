@@ -337,13 +337,7 @@ impl Dataset for Bams3Dataset {
                 // A segment names an object, though nothing is read of it.
                 objects.push(meta_of(at, ROOT, 0));
             }
-            let segment = Segment {
-                object: ObjectId(0),
-                bytes: 0..0,
-                framing: Framing::Counted { rows: counted, contig: None },
-                joined: false,
-                until: None,
-            };
+            let segment = Segment::counted(counted, None);
             match partitions.first_mut() {
                 Some(first) => first.segments.insert(0, segment),
                 None => partitions.push(Partition { segments: vec![segment] }),
@@ -376,13 +370,7 @@ impl Bams3Dataset {
     fn count_all(&self, request: &ScanRequest) -> ScanPlan {
         let totals = &self.opened.metadata.totals;
         let rows = totals.stats.as_ref().map_or(0, |s| s.rows);
-        let segment = Segment {
-            object: ObjectId(0),
-            bytes: 0..0,
-            framing: Framing::Counted { rows, contig: None },
-            joined: false,
-            until: None,
-        };
+        let segment = Segment::counted(rows, None);
         let is_empty = rows == 0 || request.limit == Some(0);
         let pruning = Pruning {
             units: vec![("chunks", totals.chunks, 0), ("row groups", totals.groups, 0)],
@@ -451,7 +439,7 @@ impl Bams3Dataset {
                     requests: ranges.len() as u32,
                 };
                 if let Some(open) = out.last_mut() {
-                    open.segments.push(Segment { object, bytes: around, framing, joined: false, until: None });
+                    open.segments.push(Segment::new(object, around, framing));
                 }
                 begin = end;
             }

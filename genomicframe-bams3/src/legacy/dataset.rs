@@ -132,13 +132,7 @@ impl LegacyDataset {
             let chunk = *n as u64;
             let framing = Framing::Pages { chunk, first: 0, groups: 1, bytes: object.size, requests: 1 };
             if let Some(open) = out.last_mut() {
-                open.segments.push(Segment {
-                    object: ObjectId(i as u32),
-                    bytes: 0..object.size,
-                    framing,
-                    joined: false,
-                    until: None,
-                });
+                open.segments.push(Segment::new(ObjectId(i as u32), 0..object.size, framing));
             }
         }
         Ok((objects, out))

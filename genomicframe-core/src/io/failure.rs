@@ -40,11 +40,10 @@ pub fn failure(e: StoreError, what: &str) -> Error {
             let code = told.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
             Error::denied(format!("access denied{code}")).hint("check the credentials, and what they allow")
         }
-        (StoreError::NotSupported { .. }, _) => ranges_ignored(),
+        _ if told.ignores_ranges(&e) => ranges_ignored(),
         (StoreError::NotImplemented { operation, .. }, _) => {
             Error::unsupported(format!("{what}: the store has no {operation}"))
         }
-        _ if told.whole.contains("non-partial response") => ranges_ignored(),
         _ if told.whole.contains("redirect without LOCATION") => {
             Error::io(format!("{what}: the bucket is in another region")).hint("set AWS_REGION")
         }
@@ -54,6 +53,12 @@ pub fn failure(e: StoreError, what: &str) -> Error {
         }
         _ => Error::io(format!("{what}: {}", told.cause())),
     }
+}
+
+/// Whether a range was not answered because there is none: of an empty object none can be asked for.
+pub(super) fn has_no_range(e: &StoreError) -> bool {
+    let told = Told::by(e);
+    told.ignores_ranges(e) || told.status == Some(416)
 }
 
 fn ranges_ignored() -> Error {
@@ -84,6 +89,10 @@ impl Told {
         };
         let (code, message) = (between("<Code>", "</Code>"), between("<Message>", "</Message>"));
         Self { whole, status, code, message, deepest }
+    }
+
+    fn ignores_ranges(&self, e: &StoreError) -> bool {
+        matches!(e, StoreError::NotSupported { .. }) || self.whole.contains("non-partial response")
     }
 
     fn cause(&self) -> String {

@@ -11,6 +11,7 @@ use object_store::path::Path;
 use object_store::{Extensions, GetOptions, ObjectStore};
 use url::Url;
 
+use super::failure::has_no_range;
 use super::{Errand, Location, ObjectIo, ObjectMeta, check_small, failure};
 use crate::error::{Error, Result};
 
@@ -155,7 +156,7 @@ impl ObjectIo for RemoteIo {
             let explain = |e| failure(e, &format!("bytes 0..{most} cannot be read{}", often(&errand))).in_object(at);
             let result = match store.get_opts(&path, options(&errand).with_range(Some(0..most))).await {
                 Ok(result) => result,
-                // An empty object has no range that could be asked for.
+                Err(e) if !has_no_range(&e) => return Err(explain(e)),
                 Err(e) => match self.head(at).await {
                     Ok(object) if object.size == 0 => return Ok((object, Bytes::new())),
                     _ => return Err(explain(e)),

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use super::metrics::add_time;
-use super::requests::{Requester, Requests};
+use super::requests::{Prefetch, Requester};
 use super::{Framing, Piece, ScanMetrics, Segment, Spawn};
 use crate::bgzf::{GzipStream, Inflater, MAX_BLOCK, VirtualOffset, block_size, inflated_size};
 use crate::error::{Error, Offset, Result};
@@ -38,7 +38,7 @@ pub(super) struct Feed<'a> {
 pub(super) struct FeedState {
     /// Next byte to fetch.
     next: u64,
-    requests: Requests,
+    requests: Prefetch,
     /// Size of the next request beyond the plan; grows, so that a long header is not read in crumbs.
     read_on: u64,
     stored: Stored,
@@ -130,7 +130,7 @@ impl FeedState {
             }
         };
         let stored = Stored { at: start, ..Stored::default() };
-        Self { next: start, requests: Requests::new(runs), read_on: READ_ON, stored, unframe, spare: Bytes::new() }
+        Self { next: start, requests: Prefetch::new(runs), read_on: READ_ON, stored, unframe, spare: Bytes::new() }
     }
 
     /// Goes on with `segment`, which is among the planned ones too, keeping what was read of it already.

@@ -91,6 +91,16 @@ pub struct Partition {
 }
 
 impl Segment {
+    /// Read to its stop, where nobody else begins.
+    pub fn new(object: ObjectId, bytes: Range<u64>, framing: Framing) -> Self {
+        Self { object, bytes, framing, joined: false, until: None }
+    }
+
+    /// Rows that the plan has counted. A segment names an object, though nothing is read of it.
+    pub fn counted(rows: u64, contig: Option<Arc<str>>) -> Self {
+        Self::new(ObjectId(0), 0..0, Framing::Counted { rows, contig })
+    }
+
     /// Whether it is read as it lies, from its first byte on.
     pub(super) fn is_stretch(&self) -> bool {
         matches!(self.framing, Framing::Raw { .. } | Framing::Gzip | Framing::Bgzf { .. })

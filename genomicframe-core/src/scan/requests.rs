@@ -25,7 +25,7 @@ pub(super) struct Requester<'a> {
 }
 
 /// The planned bytes of one object that a partition reads, in order.
-pub(super) struct Requests {
+pub(super) struct Prefetch {
     /// Sorted and disjoint.
     runs: Arc<[Range<u64>]>,
     under_way: VecDeque<UnderWay>,
@@ -48,7 +48,7 @@ impl Drop for EndsWhenDropped {
     }
 }
 
-impl Requests {
+impl Prefetch {
     pub(super) fn new(runs: Arc<[Range<u64>]>) -> Self {
         Self { runs, under_way: VecDeque::new(), asked: 0 }
     }

@@ -8,7 +8,7 @@ use super::stretches::{self, Stretch};
 use super::{Condition, Framing, Head, IndexChoice, IndexUse, Literal, ObjectId, Op, OpenOptions, Partition};
 use super::{Precision, RecordStarts};
 use super::{ScanMetrics, ScanPlan, ScanRequest, Segment, SpanFilter, Statistics};
-use crate::bgzf::{EOF_BLOCK, MAX_BLOCK, VirtualOffset, is_bgzf, is_gzip};
+use crate::bgzf::{EOF_BLOCK, VirtualOffset, is_bgzf, is_gzip};
 use crate::error::{Error, Offset, Result};
 use crate::genome::{Contigs, Interval, RegionSet, resolve_names};
 use crate::index::{BinningIndex, MAX_BYTES, gzi};
@@ -333,7 +333,7 @@ impl StreamFile {
             rows = vec![(0, None, rows.iter().map(|(.., rows)| rows).sum())];
         }
         let rows = rows.into_iter().filter(|(.., rows)| *rows > 0);
-        Some(rows.map(|(_, contig, rows)| self.segment(0..0, Framing::Counted { rows, contig })).collect())
+        Some(rows.map(|(_, contig, rows)| Segment::counted(rows, contig)).collect())
     }
 
     /// What keeps the records of `request.regions`; names are resolved as in [`StreamFile::plan`].
@@ -398,20 +398,19 @@ impl StreamFile {
         let stops = edges.map(Some).chain([None]);
         let size = self.object().size;
         let part = |(start, stop): (Offset, Option<Offset>)| {
-            let (bytes, framing) = match (start, stop) {
-                (Offset::Virtual(start), stop) => {
-                    let stop = match stop {
-                        Some(Offset::Virtual(stop)) => stop,
-                        _ => VirtualOffset::MAX,
-                    };
-                    (start.compressed()..self.stored_end(stop), Framing::Bgzf { start, stop })
+            let joined = stop.is_some();
+            let segment = match (start, stop) {
+                (Offset::Virtual(start), Some(Offset::Virtual(stop))) => {
+                    Stretch::between(start, stop).segment(size, joined)
                 }
+                (Offset::Virtual(start), _) => Stretch::from(start).segment(size, joined),
                 (Offset::Byte(start), stop) => {
                     let stop = if let Some(Offset::Byte(stop)) = stop { stop } else { u64::MAX };
-                    (start..stop.min(size), Framing::Raw { start, stop, mid_line: false })
+                    let framing = Framing::Raw { start, stop, mid_line: false };
+                    Segment { joined, ..self.segment(start..stop.min(size), framing) }
                 }
             };
-            Partition { segments: vec![Segment { joined: stop.is_some(), ..self.segment(bytes, framing) }] }
+            Partition { segments: vec![segment] }
         };
         starts.zip(stops).map(part).collect()
     }
@@ -425,22 +424,12 @@ impl StreamFile {
     }
 
     fn segment(&self, bytes: std::ops::Range<u64>, framing: Framing) -> Segment {
-        Segment { object: ObjectId(0), bytes, framing, joined: false, until: None }
+        Segment::new(ObjectId(0), bytes, framing)
     }
 
     fn share_out(&self, stretches: Vec<Stretch>, partitions: usize, least: u64) -> Vec<Partition> {
         let starts = || self.index().map(BinningIndex::record_starts).unwrap_or_default();
         stretches::share_out(stretches, self.object().size, partitions, least, starts)
-    }
-
-    /// The byte after the last block that a chunk ending at `stop` needs: its size is not known, 64 KiB at most.
-    fn stored_end(&self, stop: VirtualOffset) -> u64 {
-        let size = self.object().size;
-        match (stop.compressed(), stop.within()) {
-            _ if stop == VirtualOffset::MAX => size,
-            (block, 0) => block.min(size),
-            (block, _) => block.saturating_add(MAX_BLOCK as u64).min(size),
-        }
     }
 }
 

@@ -19,7 +19,12 @@ pub(super) struct Stretch {
 impl Stretch {
     /// All records from `start` on.
     pub(super) fn from(start: VirtualOffset) -> Self {
-        Self { chunk: Chunk { start, stop: VirtualOffset::MAX }, next_block: None, until: None }
+        Self::between(start, VirtualOffset::MAX)
+    }
+
+    /// The records from `start` on that start before `stop`.
+    pub(super) fn between(start: VirtualOffset, stop: VirtualOffset) -> Self {
+        Self { chunk: Chunk { start, stop }, next_block: None, until: None }
     }
 
     /// Where its stored bytes end in an object of `size`: of the last block only the beginning is known, 64 KiB at most.
@@ -37,11 +42,11 @@ impl Stretch {
         self.chunk.start.compressed().min(size)..self.end(size)
     }
 
-    fn segment(&self, size: u64, joined: bool) -> Segment {
+    pub(super) fn segment(&self, size: u64, joined: bool) -> Segment {
         let framing = Framing::Bgzf { start: self.chunk.start, stop: self.chunk.stop };
         // Where another partition begins, the last record must be read to see that it does.
         let until = self.until.clone().filter(|_| !joined);
-        Segment { object: ObjectId(0), bytes: self.bytes(size), framing, joined, until }
+        Segment { joined, until, ..Segment::new(ObjectId(0), self.bytes(size), framing) }
     }
 
     /// Takes in `other`, which does not begin before this one, where they share a block: no block is read twice.
@@ -121,8 +126,7 @@ pub(super) fn share_out(
             let target = VirtualOffset::new(start.compressed() + room, 0).max(start);
             let next = starts.partition_point(|s| *s < target || *s <= start);
             let Some(cut) = starts.get(next).copied().filter(|s| *s < stop && s.compressed() < size) else { break };
-            let before = Stretch { chunk: Chunk { start, stop: cut }, next_block: None, until: None };
-            open.segments.push(before.segment(size, true));
+            open.segments.push(Stretch::between(start, cut).segment(size, true));
             out.push(std::mem::take(&mut open));
             rest.chunk.start = cut;
             room = share;

@@ -153,7 +153,6 @@ impl GenomicTable {
         let helps = || {
             self.regions.is_some()
                 || partitions > 1
-                || scan.counts_only()
                 || span.is_some_and(|s| scan.names_only(s.contig, self.schema.file_schema()))
                 || span.is_some_and(|s| scan.mentions(&[s.contig, s.start, s.end]))
         };

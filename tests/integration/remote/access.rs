@@ -3,7 +3,6 @@
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use object_store::aws::AmazonS3Builder;
 use object_store::signer::Signer;
 
 use super::proxy::{Proxy, silence};
@@ -126,15 +125,7 @@ async fn without_credentials_nobody_waits_for_a_metadata_service() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_presigned_link_is_followed_whole() {
     let proxy = Proxy::before(&servers::s3(shelf()).await).await;
-    let store = AmazonS3Builder::new()
-        .with_bucket_name("lab")
-        .with_endpoint(&proxy.url)
-        .with_allow_http(true)
-        .with_region("us-east-1")
-        .with_access_key_id("key")
-        .with_secret_access_key("secret")
-        .build()
-        .unwrap();
+    let store = servers::s3_store(&proxy.url);
     let link = async |key: &str| {
         let key = object_store::path::Path::parse(key).unwrap();
         store.signed_url("GET".parse().unwrap(), &key, Duration::from_secs(600)).await.unwrap()

@@ -7,7 +7,7 @@ use genomicframe::{GenomicContext, ReadOptions};
 use object_store::ObjectStoreExt;
 
 use super::proxy::Proxy;
-use super::servers::{self, Server, context, s3_options, shelf};
+use super::servers::{self, EMPTY, Server, context, s3_options, shelf};
 use crate::support::{query, read, sorted};
 
 /// Queries over every format; `@` stands for the place of the files.
@@ -37,6 +37,8 @@ async fn compare(server: &Server) {
     for sql in QUERIES {
         assert_eq!(query(&ctx, &sql.replace('@', &server.base)).await, local(sql).await, "{}: {sql}", server.name);
     }
+    let empty = format!("SELECT * FROM '{}/{EMPTY}'", server.base);
+    assert!(query(&ctx, &empty).await.is_empty(), "{}", server.name);
     // Chained, as a blocking program does.
     let (chained, base) = (ctx.clone(), server.base.clone());
     let rows = tokio::task::spawn_blocking(move || {

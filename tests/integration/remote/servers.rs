@@ -9,6 +9,7 @@ use genomicframe::GenomicContext;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use object_store::ObjectStoreExt;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
@@ -59,8 +60,18 @@ pub fn s3_options(endpoint: &str) -> Options {
     ])
 }
 
+/// The bucket `lab` of [`s3`], as a program that makes its own stores reaches it.
+pub fn s3_store(endpoint: &str) -> AmazonS3 {
+    let store = AmazonS3Builder::new().with_bucket_name("lab").with_endpoint(endpoint).with_allow_http(true);
+    let store = store.with_region("us-east-1").with_access_key_id("key").with_secret_access_key("secret");
+    store.build().unwrap()
+}
+
+/// A file of no bytes: no range of it can be asked for.
+pub const EMPTY: &str = "empty.fastq";
+
 /// Sample files that tests read from servers.
-pub const FILES: [&str; 13] = [
+pub const FILES: [&str; 14] = [
     "sample.bam",
     "sample.bam.bai",
     "cohort.vcf.gz",
@@ -70,6 +81,7 @@ pub const FILES: [&str; 13] = [
     "reads.fastq",
     "reads.fastq.gz",
     "targets3.bed",
+    EMPTY,
     "runs/a.bam",
     "runs/a.bam.bai",
     "runs/b.bam",
@@ -84,6 +96,10 @@ pub fn shelf() -> &'static Path {
         let lab = root.path().join("lab");
         std::fs::create_dir_all(lab.join("runs")).unwrap();
         for name in FILES {
+            if name == EMPTY {
+                std::fs::write(lab.join(name), "").unwrap();
+                continue;
+            }
             let from = name.replace("runs/a", "sample").replace("runs/b", "long_cigar");
             std::fs::copy(data(&from), lab.join(name)).unwrap();
         }

@@ -6,7 +6,9 @@ use crate::bgzf::VirtualOffset;
 use crate::error::{Offset, Result};
 use crate::genome::{Interval, Region, RegionSet};
 use crate::io::{Location, MemoryIo, ObjectMeta};
-use crate::scan::{Cut, Framing, IndexChoice, IndexUse, OpenOptions, Partition, ScanPlan, ScanRequest, StreamFile};
+use crate::scan::{
+    Cut, Framing, IndexChoice, IndexUse, OpenOptions, Partition, ScanPlan, ScanRequest, Segment, StreamFile,
+};
 use crate::testing::index::{Gaps, Placed, bai, virtual_offset};
 use crate::testing::{Random, bgzf, gzip_members};
 
@@ -125,6 +127,25 @@ fn partitions_of_regions_are_disjoint_and_hold_each_record_once() {
         assert_eq!(all, [(VirtualOffset::from_raw(records.last().unwrap().stop), VirtualOffset::MAX)]);
         assert!(plan(&file, Some(RegionSet::empty()), 7).partitions.is_empty());
     }
+}
+
+/// A block's end is bounded by what the index tells of those behind it, and never by what is none.
+#[test]
+fn the_block_after_a_stretch_begins_where_the_index_says() {
+    let Indexed { records, file } = indexed(Gaps::Filled);
+    let index = file.index().unwrap();
+    let known: Vec<u64> = records.iter().flat_map(|r| [r.at >> 16, r.stop >> 16]).collect();
+    let mut told = 0;
+    for r in &records {
+        let Some(next) = index.block_after(r.contig, VirtualOffset::from_raw(r.stop)) else { continue };
+        assert!(next > r.stop >> 16 && known.contains(&next), "{next} after {}", r.stop >> 16);
+        told += 1;
+    }
+    assert!(told > records.len() / 2, "{told}");
+    let region: RegionSet = [Region::new("1", Interval::new(1, 50_000).unwrap())].into_iter().collect();
+    let plan = plan(&file, Some(region), 1);
+    let Segment { bytes, framing: Framing::Bgzf { stop, .. }, .. } = &plan.partitions[0].segments[0] else { panic!() };
+    assert!(bytes.end < stop.compressed() + 10_000, "{bytes:?} where 64 KiB more would be the bound");
 }
 
 #[test]

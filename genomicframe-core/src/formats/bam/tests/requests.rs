@@ -22,6 +22,7 @@ struct Far {
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
     slow: bool,
+    requests: Option<Requests>,
 }
 
 impl ObjectIo for Far {
@@ -45,7 +46,7 @@ impl ObjectIo for Far {
     }
 
     fn requests(&self, _: &Location) -> Requests {
-        Requests { largest: 5_000, gap: 1_000, ahead: 3 }
+        self.requests.unwrap_or(Requests { largest: 5_000, gap: 1_000, ahead: 3 })
     }
 
     fn list<'a>(&'a self, below: &'a Location) -> BoxFuture<'a, Result<Vec<ObjectMeta>>> {
@@ -62,7 +63,7 @@ impl Spawn for Threads {
     }
 }
 
-fn far(slow: bool) -> (Arc<Far>, Arc<dyn Dataset>) {
+fn far(slow: bool, requests: Option<Requests>) -> (Arc<Far>, Arc<dyn Dataset>) {
     let mut random = Random(11);
     let records: Vec<Rec> = (0..4_000)
         .map(|i| {
@@ -71,7 +72,7 @@ fn far(slow: bool) -> (Arc<Far>, Arc<dyn Dataset>) {
         })
         .collect();
     let (stored, index) = indexed(&records, 2_000);
-    let io = Arc::new(Far { slow, ..Far::default() });
+    let io = Arc::new(Far { slow, requests, ..Far::default() });
     let at = Location::parse("memory:///x.bam").unwrap();
     io.memory.put(&at, stored);
     io.memory.put(&at.with_suffix(".bai"), index);
@@ -96,7 +97,7 @@ fn rows(
 
 #[test]
 fn requests_ahead_bring_the_same_rows_and_each_byte_once() {
-    let (io, dataset) = far(true);
+    let (io, dataset) = far(true, None);
     let region = |i: i64| {
         let contig = if i % 2 == 0 { "chr1" } else { "HLA:01:02" };
         Region::new(contig, Interval::new(i * 2_000, i * 2_000 + 100).unwrap())
@@ -134,7 +135,7 @@ fn requests_ahead_bring_the_same_rows_and_each_byte_once() {
 
 #[test]
 fn what_is_dropped_asks_for_nothing_more() {
-    let (io, dataset) = far(false);
+    let (io, dataset) = far(false, None);
     let request = ScanRequest { batch_size: 10, ..ScanRequest::all(vec![0]) };
     let plan = dataset.plan(&request).unwrap();
     let decoder = dataset.decoder(&request, &plan.partitions[0]).unwrap();
@@ -148,4 +149,26 @@ fn what_is_dropped_asks_for_nothing_more() {
     std::thread::sleep(Duration::from_millis(50));
     let asked = io.log.lock().unwrap().len();
     assert!(asked <= 5, "{asked} requests for ten rows");
+}
+
+#[test]
+fn what_lies_between_regions_is_read_over_and_not_inflated() {
+    // In the first window of one contig and in the last of the other.
+    let at = |(contig, start): (&str, i64)| Region::new(contig, Interval::new(start, start + 100).unwrap());
+    let regions: RegionSet = [("chr1", 1_000), ("HLA:01:02", 39_000)].into_iter().map(at).collect();
+    let request = ScanRequest { regions: Some(Arc::new(regions)), ..ScanRequest::all(vec![0, 3]) };
+    let scan = |gap| {
+        let (io, dataset) = far(false, Some(Requests { largest: 1 << 20, gap, ahead: 0 }));
+        let plan = dataset.plan(&request).unwrap();
+        let (decoder, metrics) =
+            (dataset.decoder(&request, &plan.partitions[0]).unwrap(), Arc::<ScanMetrics>::default());
+        let stream =
+            drive_with(io, plan.objects, plan.partitions[0].clone(), decoder, Arc::clone(&metrics), Tasks::default());
+        let rows: Vec<_> = block_on(stream.map(Result::unwrap).collect());
+        let [read, inflated] = [&metrics.bytes_read, &metrics.bytes_inflated].map(|n| n.load(Ordering::Relaxed));
+        (rows, read, inflated)
+    };
+    let (apart, over) = (scan(0), scan(u64::MAX));
+    assert_eq!((&apart.0, apart.2), (&over.0, over.2));
+    assert!(apart.1 < over.1, "{} and {} bytes read", apart.1, over.1);
 }
