@@ -13,23 +13,23 @@ pub(crate) async fn look(session: &Session, command: Bams3Command) -> Result<(),
     match command {
         Bams3Command::Info { dataset, .. } => {
             let opened = ctx.open_bams3(&dataset).await?;
-            write_text(&Info(&opened.metadata).to_string(), Target::Stdout)?;
+            write_text(&Info(&opened.metadata).to_string(), Target::Stdout).await?;
         }
         Bams3Command::Stats { dataset, json, .. } => {
             let opened = ctx.open_bams3(&dataset).await?;
             let stats = Stats::of(&opened.metadata, &opened.contigs);
             let text = if json { stats.to_json().map_err(Error::from)? } else { stats.to_string() };
-            write_text(&text, Target::Stdout)?;
+            write_text(&text, Target::Stdout).await?;
         }
         Bams3Command::Validate { dataset, against, .. } => {
             let report = ctx.validate_bams3(&dataset, against.as_deref()).await?;
-            write_text(&report.to_string(), Target::Stdout)?;
+            write_text(&report.to_string(), Target::Stdout).await?;
             if let Some(error) = report.first_error() {
                 return Err(Failure::Work(Error::from(core::Error::corrupt(error.to_string()))));
             }
         }
         Bams3Command::Chunks { dataset, output: args, .. } => {
-            let output = output(&args)?;
+            let output = output(session, &args)?;
             refuse_native(output.format)?;
             let opened = ctx.open_bams3(&dataset).await?;
             let chunks = ctx.bams3_chunks(&opened).await?;
@@ -46,7 +46,7 @@ pub(crate) async fn look(session: &Session, command: Bams3Command) -> Result<(),
             }
             let done = if dry_run { "to remove" } else { "removed" };
             told.push_str(&format!("{done}: {objects} objects, {bytes} bytes\n"));
-            write_text(&told, Target::Stdout)?;
+            write_text(&told, Target::Stdout).await?;
         }
     }
     Ok(())

@@ -42,7 +42,7 @@ pub(crate) struct Session {
 /// Runs a command to its end.
 pub(crate) async fn execute(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Sql(args) => print(session, &args.query, output(&args.output)?).await,
+        Command::Sql(args) => print(session, &args.query, output(session, &args.output)?).await,
         Command::View(args) => view(session, &args).await,
         Command::Count(args) => count(session, &args).await,
         Command::Stats(args) => stats(session, &args).await,
@@ -54,8 +54,8 @@ pub(crate) async fn execute(session: &Session, command: Command) -> Result<(), F
     }
 }
 
-pub(crate) fn output(args: &OutputArgs) -> Result<Output, Failure> {
-    Output::new(args).map_err(|e| Failure::Usage(e.to_string()))
+pub(crate) fn output(session: &Session, args: &OutputArgs) -> Result<Output, Failure> {
+    Output::new(args, &session.ctx).map_err(|e| Failure::Usage(e.to_string()))
 }
 
 /// Runs a statement and writes its rows.
@@ -104,7 +104,7 @@ fn with_statement(e: Error, sql: &str) -> Error {
 }
 
 async fn view(session: &Session, args: &ViewArgs) -> Result<(), Failure> {
-    let output = output(&args.output)?;
+    let output = output(session, &args.output)?;
     if output.format == OutputFormat::Native && args.select.is_some() {
         return Err(Failure::Usage(
             "native text needs every column: leave out --select, or choose another --format".into(),
@@ -117,7 +117,7 @@ async fn view(session: &Session, args: &ViewArgs) -> Result<(), Failure> {
 }
 
 async fn head(session: &Session, args: &HeadArgs) -> Result<(), Failure> {
-    print_parts(session, &all(&args.file, Some(args.rows)), output(&args.output)?).await
+    print_parts(session, &all(&args.file, Some(args.rows)), output(session, &args.output)?).await
 }
 
 pub(crate) fn all(file: &FileArgs, limit: Option<u64>) -> Query<'_> {
@@ -125,7 +125,7 @@ pub(crate) fn all(file: &FileArgs, limit: Option<u64>) -> Query<'_> {
 }
 
 async fn count(session: &Session, args: &CountArgs) -> Result<(), Failure> {
-    let mut output = output(&args.output)?;
+    let mut output = output(session, &args.output)?;
     if args.output.format.is_none() && args.output.output.is_none() {
         output.format = OutputFormat::Tsv;
         output.options = WriteOptions::new().header(false);
@@ -139,7 +139,7 @@ async fn count(session: &Session, args: &CountArgs) -> Result<(), Failure> {
 }
 
 async fn stats(session: &Session, args: &StatsArgs) -> Result<(), Failure> {
-    let output = output(&args.output)?;
+    let output = output(session, &args.output)?;
     refuse_native(output.format)?;
     let filter = args.filter.as_deref();
     let sql = Query { file: &args.file, regions: &args.regions, filter, columns: "*", limit: None }.sql()?;
@@ -156,13 +156,13 @@ async fn stats(session: &Session, args: &StatsArgs) -> Result<(), Failure> {
         let table = stats.to_batch().map_err(Error::from)?;
         write_batch(table, output.format, output.target, &output.options).await?;
     } else {
-        write_text(&stats.to_string(), output.target)?;
+        write_text(&stats.to_string(), output.target).await?;
     }
     Ok(())
 }
 
 async fn schema(session: &Session, args: &SchemaArgs) -> Result<(), Failure> {
-    let output = output(&args.output)?;
+    let output = output(session, &args.output)?;
     refuse_native(output.format)?;
     let frame = session.ctx.sql(&all(&args.file, None).sql()?).await?;
     let batch = describe(frame.schema().as_arrow())?;
@@ -178,14 +178,14 @@ pub(crate) fn refuse_native(format: OutputFormat) -> Result<(), Failure> {
 }
 
 async fn explain(session: &Session, args: &ExplainArgs) -> Result<(), Failure> {
-    let output = output(&args.output)?;
+    let output = output(session, &args.output)?;
     let rows = output.format != OutputFormat::Table && (args.output.format.is_some() || args.output.output.is_some());
     let frame = session.ctx.sql(&args.query).await?;
     let plans = if args.analyze { Explained::analyze(frame).await? } else { Explained::new(frame).await? };
     if rows && output.format != OutputFormat::Native {
         write_batch(plans.to_batch()?, output.format, output.target, &output.options).await?;
     } else {
-        write_text(&plans.to_string(), output.target)?;
+        write_text(&plans.to_string(), output.target).await?;
     }
     Ok(())
 }

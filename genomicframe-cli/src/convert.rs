@@ -1,7 +1,6 @@
 //! `gf convert`.
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::time::Instant;
 
 use genomicframe::Error;
@@ -37,15 +36,11 @@ pub(crate) async fn convert(session: &Session, args: &ConvertArgs) -> Result<(),
         return Err(Failure::Usage("standard input is converted to .bams3 only".into()));
     }
     match args.ending().as_str() {
-        "bam" if !args.output.contains("://") => to_bam(session, args).await,
-        _ if args.output.contains("://") => Err(Failure::Usage(format!(
-            "{}: only .bams3 datasets are written to object stores",
-            Location::shown(&args.output)
-        ))),
+        "bam" => to_bam(session, args).await,
         _ => {
             let to = OutputArgs { format: None, output: Some(args.output.clone().into()), no_header: false };
             let from = FileArgs { file: args.input.clone(), index: None, allow_missing_eof: args.allow_missing_eof };
-            print_parts(session, &all(&from, None), output(&to)?).await
+            print_parts(session, &all(&from, None), output(session, &to)?).await
         }
     }
 }
@@ -55,7 +50,7 @@ async fn to_bam(session: &Session, args: &ConvertArgs) -> Result<(), Failure> {
     let threads = args.engine.threads.map_or(0, usize::from);
     let options = BamOptions { threads, regions: args.regions.clone(), ..BamOptions::default() };
     let started = Instant::now();
-    let records = session.ctx.export_bam(&args.input, Path::new(&args.output), &options).await?;
+    let records = session.ctx.export_bam(&args.input, &args.output, &options).await?;
     let line = format!("{} reads in {:.1} s", HumanCount(records), started.elapsed().as_secs_f64());
     // Nobody may listen any more.
     let _ = writeln!(io::stderr().lock(), "{line}");

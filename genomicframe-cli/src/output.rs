@@ -3,7 +3,8 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use genomicframe::{Error, OutputFormat, Result, Target, WriteOptions};
+use genomicframe::core::io::Location;
+use genomicframe::{Error, GenomicContext, OutputFormat, Result, Target, WriteOptions};
 
 use crate::args::OutputArgs;
 
@@ -47,8 +48,8 @@ impl Output {
     /// From the options.
     ///
     /// # Errors
-    /// When the file's name promises what is not written.
-    pub(crate) fn new(args: &OutputArgs) -> Result<Self> {
+    /// When the file's name promises what is not written, or names no place that can be written to.
+    pub(crate) fn new(args: &OutputArgs, ctx: &GenomicContext) -> Result<Self> {
         let file = args.output.as_deref().filter(|p| *p != Path::new("-"));
         let ending = file.and_then(Path::extension).map(|e| e.to_string_lossy().to_ascii_lowercase());
         let known = ENDINGS.iter().find(|(name, ..)| ending.as_deref() == Some(name));
@@ -62,7 +63,7 @@ impl Output {
                     return Err(Error::invalid(format!(
                         "{}: gf does not write .{ending} files; write text and compress or convert it (bgzip, samtools \
                          view -b), or choose --format",
-                        file.display()
+                        Location::shown(&file.display().to_string())
                     )));
                 }
                 OutputFormat::Tsv
@@ -76,7 +77,7 @@ impl Output {
         if is_terminal {
             options = options.width(terminal_width());
         }
-        let target = file.map_or(Target::Stdout, |path| Target::File(path.to_owned()));
+        let target = file.map_or(Ok(Target::Stdout), |path| ctx.target(path))?;
         let promised = known.map_or(&[][..], |(_, _, promised)| promised);
         let on_screen = is_terminal && format != OutputFormat::Table;
         Ok(Self { format, promised, target, options, on_screen })
@@ -97,12 +98,18 @@ mod tests {
     use super::*;
 
     fn output(file: &str, format: Option<OutputFormat>) -> Result<Output> {
-        Output::new(&OutputArgs { format, output: Some(file.into()), no_header: false })
+        let args = OutputArgs { format, output: Some(file.into()), no_header: false };
+        Output::new(&args, &GenomicContext::new())
     }
 
     #[test]
     fn an_ending_tells_the_format_and_an_option_overrules_it() {
-        let formats = [("x.CSV", OutputFormat::Csv), ("a/x.parquet", OutputFormat::Parquet), ("x", OutputFormat::Tsv)];
+        let formats = [
+            ("x.CSV", OutputFormat::Csv),
+            ("a/x.parquet", OutputFormat::Parquet),
+            ("x", OutputFormat::Tsv),
+            ("s3://lab/x.parquet", OutputFormat::Parquet),
+        ];
         for (file, expected) in formats {
             assert_eq!(output(file, None).unwrap().format, expected, "{file}");
         }
@@ -113,9 +120,12 @@ mod tests {
 
     #[test]
     fn names_that_would_mislead_are_refused() {
-        for file in ["x.vcf.gz", "x.bam", "x.cram"] {
+        for file in ["x.vcf.gz", "x.bam", "x.cram", "s3://lab/x.bam"] {
             assert!(output(file, None).unwrap_err().is_invalid(), "{file}");
             assert!(output(file, Some(OutputFormat::Native)).is_ok());
+        }
+        for url in ["https://host/x.csv", "s3://lab/", "ftp://host/x.csv"] {
+            assert!(output(url, None).is_err(), "{url}");
         }
     }
 }

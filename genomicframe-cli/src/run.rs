@@ -40,6 +40,8 @@ impl From<Status> for ExitCode {
 
 /// Time that a cancelled query has to remove its files.
 const CLEAN_UP: Duration = Duration::from_secs(1);
+/// Time to remove what was sent to an object store.
+const REMOTE_CLEAN_UP: Duration = Duration::from_secs(3);
 
 /// The threads of a run. An operator may compute for seconds without a pause, and a pipe may block its writer for good:
 /// apart from each other, neither keeps a signal from being heard, nor a temporary file from being removed.
@@ -92,6 +94,9 @@ pub fn run(args: Args) -> Status {
         }
         // Drops what is being written, and with it the temporary file.
         runtimes.writer.shutdown_timeout(CLEAN_UP);
+        if !genomicframe::settle(REMOTE_CLEAN_UP) {
+            tell("parts of the output may be left in the object store; see docs/cloud.md on how they are removed");
+        }
     } else {
         for (what, times) in ctx.take_warnings() {
             let often = if times > 1 { format!(" ({times} times)") } else { String::new() };

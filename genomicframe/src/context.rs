@@ -1,5 +1,6 @@
 //! The asynchronous door: sessions, SQL, object stores, configuration.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::dataframe::DataFrame;
@@ -7,13 +8,16 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use genomicframe_core::Error as CoreError;
 use genomicframe_core::io::{Location, Storage};
 use object_store::ObjectStore;
+use object_store::path::Path as Key;
 use url::Url;
 
 use crate::error::Result;
 use crate::formats;
 use crate::functions;
+use crate::output::{ObjectTarget, Target};
 use crate::scan::{Access, GenomicTable, ReadOptions};
 use crate::sql;
 use crate::stores::{Settings, Stores};
@@ -222,6 +226,56 @@ impl GenomicContext {
         self.session.register_object_store(url, store);
     }
 
+    /// Where rows are written: a path, or the URL of an object.
+    ///
+    /// ```
+    /// use genomicframe::{Execution, GenomicContext, OutputFormat, WriteOptions};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> genomicframe::Result<()> {
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/sample.bam");
+    /// let ctx = GenomicContext::new();
+    /// # ctx.register_store(&"s3://lab".parse().unwrap(), std::sync::Arc::new(object_store::memory::InMemory::new()));
+    /// let reads = ctx.sql(&format!("SELECT qname, pos FROM '{path}' WHERE mapq >= 30")).await?;
+    /// let target = ctx.target("s3://lab/reads.parquet")?;
+    /// let written = Execution::new(reads).await?.write(OutputFormat::Parquet, target, &WriteOptions::new()).await?;
+    /// # assert!(written.rows > 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the URL is no object's, no store serves it, or its server is only read (`http`, `https`).
+    pub fn target(&self, path: impl AsRef<Path>) -> Result<Target> {
+        let path = path.as_ref();
+        let at = match path.to_str().filter(|text| text.contains("://")) {
+            Some(url) => Location::parse(url)?,
+            None => return Ok(Target::File(path.to_owned())),
+        };
+        match &at {
+            Location::Local(path) => Ok(Target::File(path.clone())),
+            Location::Url(url) if at.file_name().is_empty() || url.path().ends_with('/') => {
+                Err(CoreError::invalid("is a folder; name an object in it").in_object(&at).into())
+            }
+            Location::Url(_) if at.is_http() => {
+                let e = CoreError::unsupported("HTTP servers are only read").in_object(&at);
+                Err(e.hint("write to s3://, gs:// or az://, or to a file").into())
+            }
+            Location::Url(url) => {
+                let (store, key) = self.object(url)?;
+                Ok(Target::Object(ObjectTarget::new(store, key, at.to_string())))
+            }
+        }
+    }
+
+    /// The store that serves a URL, and what it calls the object.
+    pub(crate) fn object(&self, url: &Url) -> Result<(Arc<dyn ObjectStore>, Key)> {
+        let malformed =
+            |e| CoreError::invalid("malformed object key").in_object(Location::Url(url.clone())).caused_by(e);
+        let key = Key::from_url_path(url.path()).map_err(malformed)?;
+        Ok((self.session.runtime_env().object_store_registry.get_store(url)?, key))
+    }
+
     /// The session below: for DataFusion's own functions, tables and settings.
     pub fn session(&self) -> &SessionContext {
         &self.session
@@ -262,7 +316,7 @@ impl Paths for &String {
     }
 }
 
-impl Paths for &std::path::Path {
+impl Paths for &Path {
     fn paths(self) -> Vec<String> {
         vec![self.to_string_lossy().into_owned()]
     }

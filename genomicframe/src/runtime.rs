@@ -1,7 +1,8 @@
 //! Synchronous calls on the asynchronous engine.
 
 use std::future::Future;
-use std::sync::OnceLock;
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -35,6 +36,48 @@ pub(crate) fn wait<T: Send + 'static>(work: impl Future<Output = Result<T>> + Se
 /// Runs `work` there without waiting.
 pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Result<tokio::task::JoinHandle<()>> {
     Ok(runtime()?.spawn(work))
+}
+
+/// What cancelled work still has to put away.
+struct CleaningUp {
+    tasks: Mutex<usize>,
+    done: Condvar,
+}
+
+static CLEANING_UP: CleaningUp = CleaningUp { tasks: Mutex::new(0), done: Condvar::new() };
+
+/// Runs `work` there, which puts away what something cancelled left; [`settle`] waits for it.
+pub(crate) fn clean_up(work: impl Future<Output = ()> + Send + 'static) {
+    struct Counted;
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            *CLEANING_UP.tasks.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+            CLEANING_UP.done.notify_all();
+        }
+    }
+
+    *CLEANING_UP.tasks.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    let counted = Counted;
+    let cleaning = spawn(async move {
+        work.await;
+        drop(counted);
+    });
+    if let Err(e) = cleaning {
+        tracing::warn!("what was cancelled cannot be put away: {e}");
+    }
+}
+
+/// Waits until what cancelled writes had sent to object stores is removed, at most `longest`; whether it is. For programs that
+/// end soon after they cancelled one: parts of an object stay, and cost, until somebody removes them.
+///
+/// ```
+/// assert!(genomicframe::settle(std::time::Duration::from_secs(1)));
+/// ```
+pub fn settle(longest: Duration) -> bool {
+    let tasks = CLEANING_UP.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = CLEANING_UP.done.wait_timeout_while(tasks, longest, |tasks| *tasks > 0);
+    !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
 }
 
 /// A task ends without an answer only by panicking.

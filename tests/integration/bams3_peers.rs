@@ -6,7 +6,7 @@ use std::process::Command;
 use genomicframe::convert::{BamOptions, ConvertOptions, convert};
 
 use crate::bams3::small;
-use crate::support::{Random, context, data, number, output, peer};
+use crate::support::{Random, context, data, number, output, peer, python};
 
 const BAMS: [&str; 3] = ["sample.bam", "long_cigar.bam", "header_only.bam"];
 
@@ -68,22 +68,9 @@ async fn regions_are_those_of_samtools() {
     assert_eq!(text(part.to_str().unwrap(), &[]), text(&data("sample.bam"), &[&region]));
 }
 
-/// A Python with what the reader needs: `GF_PYTHON`, else `python3`.
-fn python() -> Option<PathBuf> {
-    let python = std::env::var_os("GF_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
-    let found = Command::new(&python).args(["-c", "import zstandard, pyarrow"]).output();
-    if found.is_ok_and(|o| o.status.success()) {
-        return Some(python);
-    }
-    let required = std::env::var_os("GF_REQUIRE_PEERS").is_some();
-    assert!(!required, "GF_REQUIRE_PEERS requires a Python with zstandard and pyarrow (GF_PYTHON)");
-    eprintln!("SKIPPED: no Python with zstandard and pyarrow, so the specification was not read by another program");
-    None
-}
-
 #[test]
 fn a_reader_made_from_the_specification_reads_every_column() {
-    let (Some(samtools), Some(python)) = (peer("samtools"), python()) else { return };
+    let (Some(samtools), Some(python)) = (peer("samtools"), python("zstandard, pyarrow")) else { return };
     let folder = tempfile::tempdir().unwrap();
     let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("bams3/reader.py").display().to_string();
     // The adaptive coder of level small takes Python long: of that a small file.

@@ -79,6 +79,19 @@ pub fn peer(program: &str) -> Option<PathBuf> {
     found
 }
 
+/// A Python that has `modules`: `GF_PYTHON`, else `python3`; `None`, told loudly, when there is none.
+pub fn python(modules: &str) -> Option<PathBuf> {
+    let python = std::env::var_os("GF_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
+    let found = Command::new(&python).args(["-c", &format!("import {modules}")]).output();
+    if found.is_ok_and(|o| o.status.success()) {
+        return Some(python);
+    }
+    let required = std::env::var_os("GF_REQUIRE_PEERS").is_some();
+    assert!(!required, "GF_REQUIRE_PEERS requires a Python with {modules} (GF_PYTHON)");
+    eprintln!("SKIPPED: no Python with {modules}, so nothing was read by another program");
+    None
+}
+
 /// What a peer prints.
 pub fn output(program: &Path, args: &[&str]) -> String {
     let out = Command::new(program).args(args).output().unwrap();

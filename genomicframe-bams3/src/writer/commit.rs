@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use genomicframe_core::{Error, Result};
 use serde_json::{Map, Value, json};
 
@@ -79,11 +80,7 @@ pub(super) async fn commit(
         totals,
     };
     let root = metadata.to_bytes()?;
-    let is_ours = match old {
-        None => to.create(ROOT, root).await?,
-        Some(old) => to.replace(ROOT, old, root).await?,
-    };
-    if !is_ours {
+    if !to.settle(ROOT, old, root.into()).await? {
         return Err(Error::invalid(
             "another writer finished first; its dataset stands, this one's objects are left over",
         )
@@ -97,7 +94,8 @@ pub(super) async fn commit(
 /// root ever changes, whoever else writes there.
 async fn put(to: &Destination, name: &str, bytes: Vec<u8>) -> Result<ObjectRef> {
     let object = ObjectRef::of(name, &bytes);
-    if to.create(name, bytes.clone()).await? || to.get(name).await?.is_some_and(|there| there.bytes == bytes) {
+    let bytes = Bytes::from(bytes);
+    if to.settle(name, None, bytes.clone()).await? || to.get(name).await?.is_some_and(|there| there.bytes == bytes) {
         return Ok(object);
     }
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));

@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::TryStreamExt;
 use genomicframe_core::io::failure;
 use genomicframe_core::{Error, Result};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
+
+/// Times that a conditional write is begun anew when it had no effect. The store itself has tried before.
+const TRIES: u32 = 3;
 
 /// A prefix of an object store.
 #[derive(Debug, Clone)]
@@ -23,7 +27,7 @@ pub struct Destination {
 #[derive(Debug, Clone)]
 pub struct Existing {
     /// Its bytes.
-    pub bytes: bytes::Bytes,
+    pub bytes: Bytes,
     version: UpdateVersion,
 }
 
@@ -113,6 +117,35 @@ impl Destination {
             Ok(_) => Ok(true),
             Err(object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }) => Ok(false),
             Err(e) => Err(self.explain(key, e)),
+        }
+    }
+
+    /// As [`Destination::create`], or with `old` as [`Destination::replace`]. Where the answer was lost, what is there
+    /// afterwards tells whether the write happened; where it did not, it is begun anew.
+    ///
+    /// # Errors
+    /// When the store fails again and again.
+    pub async fn settle(&self, key: &str, old: Option<&Existing>, bytes: Bytes) -> Result<bool> {
+        let mut tries = 0;
+        loop {
+            let written = match old {
+                None => self.create(key, bytes.clone()).await,
+                Some(old) => self.replace(key, old, bytes.clone()).await,
+            };
+            tries += 1;
+            match written {
+                Err(e) if e.is_denied() || e.is_unsupported() || tries == TRIES => return Err(e),
+                Ok(false) if tries > 1 => {}
+                Ok(done) => return Ok(done),
+                Err(_) => {}
+            }
+            let there = self.get(key).await?;
+            if there.as_ref().is_some_and(|there| there.bytes == bytes) {
+                return Ok(true);
+            }
+            if there.map(|there| there.version.e_tag) != old.map(|old| old.version.e_tag.clone()) {
+                return Ok(false);
+            }
         }
     }
 

@@ -8,7 +8,6 @@ use genomicframe_bams3::writer::Destination;
 use genomicframe_core::Error;
 use genomicframe_core::io::Location;
 use genomicframe_core::scan::Limits;
-use object_store::path::Path as Key;
 
 use crate::context::GenomicContext;
 use crate::error::Result;
@@ -45,11 +44,8 @@ impl GenomicContext {
             }
             Location::Local(folder) => Ok(Destination::folder(&folder)?),
             Location::Url(url) => {
-                let at = Location::Url(url.clone());
-                let malformed = |e| Error::invalid("malformed object key").in_object(&at).caused_by(e);
-                let key = Key::from_url_path(url.path()).map_err(malformed)?;
-                let store = self.session().runtime_env().object_store_registry.get_store(&url)?;
-                Ok(Destination::new(store, key, at.to_string()))
+                let (store, key) = self.object(&url)?;
+                Ok(Destination::new(store, key, Location::Url(url).to_string()))
             }
         }
     }

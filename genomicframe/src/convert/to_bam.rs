@@ -13,7 +13,7 @@ use genomicframe_core::{Error as CoreError, Result as CoreResult};
 
 use crate::context::GenomicContext;
 use crate::error::Result;
-use crate::output::Target;
+use crate::output::write_bytes;
 
 /// How a BAM is written. [`Default`]: all records, samtools' default level, an index beside it, all cores.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ impl Default for BamOptions {
 }
 
 impl GenomicContext {
-    /// Writes the dataset `from` as the BAM `to`, which appears when it is whole; how many records it has.
+    /// Writes the dataset `from` as the BAM `to`, a path or URL, which appears when it is whole; how many records it has.
     ///
     /// ```
     /// use genomicframe::GenomicContext;
@@ -57,7 +57,8 @@ impl GenomicContext {
     ///
     /// # Errors
     /// When there is no dataset of version 1, it is damaged, a region names no contig of it, or the BAM cannot be written.
-    pub async fn export_bam(&self, from: &str, to: &Path, options: &BamOptions) -> Result<u64> {
+    pub async fn export_bam(&self, from: &str, to: impl AsRef<Path>, options: &BamOptions) -> Result<u64> {
+        let to = to.as_ref();
         let opened = Arc::new(self.open_bams3(from).await?);
         let known = |name: &str| opened.contigs.get(name).is_some();
         let region = |text: &String| {
@@ -73,36 +74,27 @@ impl GenomicContext {
         };
         let index = if options.index { WriteIndex::Fitting } else { WriteIndex::No };
         let export = ExportOptions { level: options.level, threads: options.threads, index, regions };
-        let (out, finish) = Target::File(to.to_owned()).open()?;
-        let io = Arc::clone(&self.access().io);
-        let written = to_bam(&opened, io, out, &export, Arc::new(Progress::default())).await?;
-        if let Some((kind, bytes)) = written.index {
+        let (io, progress) = (Arc::clone(&self.access().io), Arc::new(Progress::default()));
+        let write = |out| async {
+            let written = to_bam(&opened, io, out, &export, progress).await?;
+            Ok((written.records, written.index))
+        };
+        let ((records, index), finish) = self.target(to)?.fill(write).await?;
+        let beside = |suffix: &str| {
+            let mut name = to.as_os_str().to_owned();
+            name.push(suffix);
+            self.target(Path::new(&name))
+        };
+        if index.is_some() {
             // An index of another file beside the BAM would be worse than none for a moment.
-            let suffix = if kind == IndexKind::Csi { ".csi" } else { ".bai" };
-            for other in [".bai", ".csi"] {
-                let old = beside(to, other);
-                if old.exists() {
-                    std::fs::remove_file(&old).map_err(|e| cannot(&old, e))?;
-                }
+            for suffix in [".bai", ".csi"] {
+                beside(suffix)?.remove().await?;
             }
-            finish.commit()?;
-            let (mut out, finish) = Target::File(beside(to, suffix)).open()?;
-            out.write_all(&bytes).and_then(|()| out.flush()).map_err(|e| cannot(to, e))?;
-            drop(out);
-            finish.commit()?;
-        } else {
-            finish.commit()?;
         }
-        Ok(written.records)
+        finish.commit().await?;
+        if let Some((kind, bytes)) = index {
+            write_bytes(&bytes, beside(if kind == IndexKind::Csi { ".csi" } else { ".bai" })?).await?;
+        }
+        Ok(records)
     }
-}
-
-fn beside(path: &Path, suffix: &str) -> std::path::PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-fn cannot(path: &Path, e: std::io::Error) -> CoreError {
-    CoreError::io("cannot be written").in_object(path.display()).caused_by(e)
 }

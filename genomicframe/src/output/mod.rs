@@ -3,14 +3,15 @@
 //! ```text
 //! DataFrame ─► Execution ─ start ─► Rows ─ write_stream ─► Encode ─ pieces ─► BatchWriter ─► Target
 //!                  └ progress        in order              a task per piece     one by one    stdout, or a file that
-//!                                                          of a file or group                 appears when it is whole
-//!                                                          of batches
+//!                                                          of a file or group                 or object that appears
+//!                                                          of batches                         when it is whole
 //! ```
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `execution` | a planned query, watched while it runs |
 //! | `target` | standard output, files |
+//! | `upload` | objects of stores, in parts |
 //! | `writer` | what all writers have in common |
 //! | `pieces` | the tasks that make rows into what is written |
 //! | `text` | single values as text |
@@ -30,6 +31,7 @@ mod plan;
 mod table;
 mod target;
 mod text;
+mod upload;
 mod writer;
 
 use std::io::ErrorKind;
@@ -48,6 +50,7 @@ pub use native::Native;
 pub use plan::Explained;
 use target::Finish;
 pub use target::Target;
+pub use upload::ObjectTarget;
 use writer::{BatchWriter, Failure, Out};
 
 /// How rows are written.
@@ -168,37 +171,38 @@ impl Rows {
     pub async fn write(self, format: OutputFormat, target: Target, options: &WriteOptions) -> Result<Written> {
         use delimited::Style;
         let (name, is_file) = (target.name(), target.is_file());
-        let (out, finish) = target.open()?;
+        let (out, mut finish) = target.open()?;
         let out = Out::new(out);
         let failure = out.failure();
         let (schema, header) = (Arc::clone(&self.schema), options.header);
         let mut rows = 0;
-        let n = &mut rows;
+        let (n, to) = (&mut rows, &mut finish);
         let written = match format {
-            OutputFormat::Table => write(Ok(table::Table::new(&schema, header, options.width, out)), self, n).await,
-            OutputFormat::Csv => write(delimited::writer(Style::Csv, &schema, header, out), self, n).await,
-            OutputFormat::Tsv => write(delimited::writer(Style::Tsv, &schema, header, out), self, n).await,
-            OutputFormat::Json => write(columnar::json(out), self, n).await,
-            OutputFormat::Arrow if is_file => write(columnar::IpcFile::new(&schema, out), self, n).await,
-            OutputFormat::Arrow => write(columnar::IpcStream::new(&schema, out), self, n).await,
-            OutputFormat::Parquet => write(parquet::Parquet::new(&schema, out), self, n).await,
+            OutputFormat::Table => write(Ok(table::Table::new(&schema, header, options.width, out)), self, to, n).await,
+            OutputFormat::Csv => write(delimited::writer(Style::Csv, &schema, header, out), self, to, n).await,
+            OutputFormat::Tsv => write(delimited::writer(Style::Tsv, &schema, header, out), self, to, n).await,
+            OutputFormat::Json => write(columnar::json(out), self, to, n).await,
+            OutputFormat::Arrow if is_file => write(columnar::IpcFile::new(&schema, out), self, to, n).await,
+            OutputFormat::Arrow => write(columnar::IpcStream::new(&schema, out), self, to, n).await,
+            OutputFormat::Parquet => write(parquet::Parquet::new(&schema, out), self, to, n).await,
             OutputFormat::Native => match &options.native {
-                Some(native) => write(native::writer(native.clone(), header, out), self, n).await,
+                Some(native) => write(native::writer(native.clone(), header, out), self, to, n).await,
                 None => Err(Error::invalid("the rows' own format is not known, so they cannot be written in it")),
             },
         };
-        conclude(written, &failure, &name, finish, rows)
+        conclude(written, &failure, &name, finish, rows).await
     }
 }
 
 /// Encodes on the rows' own runtime and writes here, as the rows come.
-async fn write<W: BatchWriter>(writer: Result<W>, rows: Rows, count: &mut u64) -> Result<()> {
+async fn write<W: BatchWriter>(writer: Result<W>, rows: Rows, to: &mut Finish, count: &mut u64) -> Result<()> {
     let mut writer = writer?;
     let mut pieces = pieces::of(rows, writer.encoder(), writer.group());
     while let Some(piece) = pieces.next().await {
         let (rows, piece) = piece?;
         *count += rows;
         writer.write(piece)?;
+        to.flow().await?;
         if writer.is_full() {
             break;
         }
@@ -226,26 +230,31 @@ pub async fn write_batch(
 ///
 /// # Errors
 /// When the target cannot be written.
-pub fn write_text(text: &str, target: Target) -> Result<Written> {
+pub async fn write_text(text: &str, target: Target) -> Result<Written> {
+    write_bytes(text.as_bytes(), target).await
+}
+
+pub(crate) async fn write_bytes(bytes: &[u8], target: Target) -> Result<Written> {
     let name = target.name();
     let (out, finish) = target.open()?;
     let mut out = Out::new(out);
     let failure = out.failure();
-    let written = out.put(text.as_bytes()).and_then(|()| out.end());
+    let written = out.put(bytes).and_then(|()| out.end());
     drop(out);
-    conclude(written, &failure, &name, finish, 0)
+    conclude(written, &failure, &name, finish, 0).await
 }
 
 /// A failure to write becomes an error that names the target, or the end of a pipe.
-fn conclude(written: Result<()>, failure: &Failure, name: &str, finish: Finish, rows: u64) -> Result<Written> {
-    match (written, failure.take()) {
-        (Ok(()), _) => {
-            finish.commit()?;
-            Ok(Written { rows, cut_short: false })
-        }
-        (Err(_), Some(e)) if e.kind() == ErrorKind::BrokenPipe => Ok(Written { rows, cut_short: true }),
-        (Err(_), Some(e)) => Err(genomicframe_core::Error::io("cannot be written").in_object(name).caused_by(e).into()),
-        (Err(e), None) => Err(e),
+async fn conclude(written: Result<()>, failure: &Failure, name: &str, finish: Finish, rows: u64) -> Result<Written> {
+    let Err(e) = written else {
+        finish.commit().await?;
+        return Ok(Written { rows, cut_short: false });
+    };
+    finish.abandon().await;
+    match failure.take() {
+        Some(e) if e.kind() == ErrorKind::BrokenPipe => Ok(Written { rows, cut_short: true }),
+        Some(e) => Err(genomicframe_core::Error::io("cannot be written").in_object(name).caused_by(e).into()),
+        None => Err(e),
     }
 }
 

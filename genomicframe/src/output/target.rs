@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::upload::{ObjectTarget, Upload, pipe};
 use crate::error::{Error, Result};
 
 /// Where rows are written.
@@ -14,6 +15,10 @@ pub enum Target {
     /// A file, replaced only when everything was written: until then the rows go to a temporary file beside it, which is
     /// removed when writing fails or is dropped. A pipe or device is written to directly.
     File(PathBuf),
+    /// An object of a store, which is sent in parts and is there, or replaced, only when everything was written. What was
+    /// sent is removed when writing fails or is dropped ([`settle`](crate::settle) waits for that).
+    /// [`GenomicContext::target`](crate::GenomicContext::target) makes it of a URL.
+    Object(ObjectTarget),
     /// Anything else that takes bytes.
     Writer(Box<dyn Write + Send>),
 }
@@ -23,6 +28,7 @@ impl std::fmt::Debug for Target {
         match self {
             Self::Stdout => f.write_str("Stdout"),
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Object(object) => f.debug_tuple("Object").field(object).finish(),
             Self::Writer(_) => f.write_str("Writer"),
         }
     }
@@ -37,6 +43,10 @@ impl Target {
         match self {
             Self::Stdout => Ok((Box::new(BufWriter::with_capacity(BUFFER, io::stdout())), Finish::Nothing)),
             Self::Writer(writer) => Ok((writer, Finish::Nothing)),
+            Self::Object(object) => {
+                let (held, upload) = Upload::new(object);
+                Ok((Box::new(held), Finish::Upload(upload)))
+            }
             Self::File(path) => {
                 // A link stays a link: what it points to is replaced.
                 let path = fs::canonicalize(&path).unwrap_or(path);
@@ -57,9 +67,38 @@ impl Target {
         }
     }
 
+    /// Opens it for `write`, which writes on a thread that may wait, and does not keep what it writes to.
+    pub(crate) async fn fill<T, F: Future<Output = Result<T>>>(
+        self,
+        write: impl FnOnce(Box<dyn Write + Send>) -> F,
+    ) -> Result<(T, Finish)> {
+        let Self::Object(object) = self else {
+            let (out, finish) = self.open()?;
+            return Ok((write(out).await?, finish));
+        };
+        let (_, mut upload) = Upload::new(object);
+        let (pipe, bytes) = pipe();
+        let (written, sent) = futures::join!(write(Box::new(pipe)), upload.take_all(bytes));
+        // Where nothing could be sent, nothing could be written either.
+        sent?;
+        Ok((written?, Finish::Upload(upload)))
+    }
+
+    /// Removes what is there, if anything is.
+    pub(crate) async fn remove(self) -> Result<()> {
+        match self {
+            Self::Stdout | Self::Writer(_) => Ok(()),
+            Self::Object(object) => object.remove().await,
+            Self::File(path) => match fs::remove_file(&path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(cannot(&path, e)),
+                _ => Ok(()),
+            },
+        }
+    }
+
     /// Whether output goes to a place of its own, so that formats which need no stream may be written.
     pub(super) fn is_file(&self) -> bool {
-        matches!(self, Self::File(_))
+        matches!(self, Self::File(_) | Self::Object(_))
     }
 
     /// What messages call it.
@@ -67,6 +106,7 @@ impl Target {
         match self {
             Self::Stdout => "standard output".into(),
             Self::File(path) => path.display().to_string(),
+            Self::Object(object) => object.name().to_owned(),
             Self::Writer(_) => "output".into(),
         }
     }
@@ -85,16 +125,34 @@ pub(crate) enum Finish {
     Nothing,
     /// The temporary file takes the final name.
     Rename(Temporary),
+    /// The store makes an object of what it was sent.
+    Upload(Upload),
 }
 
 impl Finish {
-    pub(crate) fn commit(self) -> Result<()> {
+    /// Hands on what was written so far, where that is for a task to do. To be called now and then.
+    pub(crate) async fn flow(&mut self) -> Result<()> {
+        match self {
+            Self::Upload(upload) => upload.flow().await,
+            Self::Nothing | Self::Rename(_) => Ok(()),
+        }
+    }
+
+    pub(crate) async fn commit(self) -> Result<()> {
         match self {
             Self::Nothing => Ok(()),
+            Self::Upload(upload) => upload.commit().await,
             Self::Rename(temporary) => {
                 let last = temporary.last.clone();
                 temporary.rename().map_err(|e| cannot(&last, e))
             }
+        }
+    }
+
+    /// Removes what was written so far; dropping it does so too, later.
+    pub(crate) async fn abandon(self) {
+        if let Self::Upload(upload) = self {
+            upload.abandon().await;
         }
     }
 }
@@ -152,8 +210,8 @@ mod tests {
         names
     }
 
-    #[test]
-    fn a_file_appears_whole_or_not_at_all() {
+    #[tokio::test]
+    async fn a_file_appears_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.tsv");
         fs::write(&path, "old").unwrap();
@@ -169,13 +227,13 @@ mod tests {
         let (mut out, finish) = Target::File(path.clone()).open().unwrap();
         out.write_all(b"new").unwrap();
         drop(out);
-        finish.commit().unwrap();
+        finish.commit().await.unwrap();
         assert_eq!((files(folder.path()), fs::read_to_string(&path).unwrap()), (vec!["x.tsv".into()], "new".into()));
     }
 
-    #[test]
+    #[tokio::test]
     #[cfg(unix)]
-    fn links_and_devices_stay_what_they_are() {
+    async fn links_and_devices_stay_what_they_are() {
         let folder = tempfile::tempdir().unwrap();
         let (real, link) = (folder.path().join("real"), folder.path().join("link"));
         fs::write(&real, "old").unwrap();
@@ -183,13 +241,13 @@ mod tests {
         let (mut out, finish) = Target::File(link.clone()).open().unwrap();
         out.write_all(b"new").unwrap();
         drop(out);
-        finish.commit().unwrap();
+        finish.commit().await.unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");
 
         let (out, finish) = Target::File("/dev/null".into()).open().unwrap();
         drop(out);
-        finish.commit().unwrap();
+        finish.commit().await.unwrap();
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }
 

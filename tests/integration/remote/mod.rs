@@ -8,6 +8,7 @@
 //! | `access` | credentials, profiles, signed links, users, and what is told when they are wrong |
 //! | `faults` | schedules of faults: right rows or an error |
 //! | `secrets` | a canary in each place where a secret may be |
+//! | `writes` | what is written to stores |
 
 mod access;
 mod faults;
@@ -15,3 +16,4 @@ pub mod proxy;
 mod rows;
 mod secrets;
 pub mod servers;
+mod writes;

@@ -33,6 +33,8 @@ pub enum Fault {
     Hang,
     /// It stops in the middle, and the connection stays.
     Stall,
+    /// The server answers, and the connection is reset before anything of that comes.
+    Lost,
 }
 
 /// Decides by the request, and how often it was asked before.
@@ -153,6 +155,9 @@ async fn serve(mut client: TcpStream, state: &State) -> std::io::Result<()> {
     server.write_all(&body).await?;
     let (head, mut body) = self::head(&mut server).await?;
     server.read_to_end(&mut body).await?;
+    if fault == Some(Fault::Lost) {
+        return client.set_zero_linger();
+    }
     let kept = head.split("\r\n").filter(|l| !l.is_empty() && !l.to_ascii_lowercase().starts_with("connection:"));
     let answer = kept.fold(String::new(), |text, line| text + line + "\r\n") + "connection: close\r\n\r\n";
     client.write_all(answer.as_bytes()).await?;

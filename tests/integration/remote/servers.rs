@@ -121,7 +121,8 @@ pub fn own_shelf() -> tempfile::TempDir {
     root
 }
 
-fn below(folder: &Path) -> Vec<PathBuf> {
+/// All files below a folder.
+pub fn below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
