@@ -353,7 +353,7 @@ pub(crate) struct OutputArgs {
     /// How rows are written [default: by the ending of -o FILE; else a table on a terminal, tsv elsewhere]
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     pub(crate) format: Option<OutputFormat>,
-    /// Write to this file, which appears only when it is whole
+    /// Write to this file or URL, which appears only when it is whole
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Leave out the line of column names (native: the file's header)

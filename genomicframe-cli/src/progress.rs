@@ -40,11 +40,15 @@ const TO_GO: &str = "{bar:30} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} l
 impl Line {
     /// Watches a query; nothing is drawn where standard error is no terminal.
     pub(crate) fn start(progress: Progress, on: &Handle) -> Self {
-        Self::watch("{bar:30} {bytes} of {total_bytes}  {msg}", on, move || {
+        Self::watch("{bar:30} {bytes} of {total_bytes}  {bytes_per_sec}  {msg}", on, move || {
             let total = progress.bytes_planned();
             // The last record of a range may reach beyond it.
             let position = progress.bytes_read().min(total);
-            Shown { position, total, message: format!("{} rows", HumanCount(progress.rows())) }
+            Shown {
+                position,
+                total,
+                message: format!("{} rows, {} requests", HumanCount(progress.rows()), HumanCount(progress.requests())),
+            }
         })
     }
 

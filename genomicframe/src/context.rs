@@ -9,7 +9,7 @@ use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use genomicframe_core::Error as CoreError;
-use genomicframe_core::io::{Location, Storage};
+use genomicframe_core::io::{DiskCache, Location, Requests, Storage};
 use object_store::ObjectStore;
 use object_store::path::Path as Key;
 use url::Url;
@@ -20,8 +20,7 @@ use crate::functions;
 use crate::output::{ObjectTarget, Target};
 use crate::scan::{Access, GenomicTable, ReadOptions};
 use crate::sql;
-use crate::stores::{Settings, Stores};
-use crate::warnings::WarningLog;
+use crate::stores::{Paced, Settings, Stores};
 
 /// A session: its tables, object stores, threads and memory. Cheap to clone; clones share everything.
 ///
@@ -110,18 +109,22 @@ impl GenomicContextBuilder {
     /// # Errors
     /// When no folder for spilled data can be had, or no storage option has a given name.
     pub fn build(self) -> Result<GenomicContext> {
-        let stores = Arc::new(Stores::new(Settings::new(self.storage.0.clone())?));
+        let settings = Settings::new(self.storage.0.clone())?;
+        let cache = settings.cache()?.map(|(folder, most)| DiskCache::new(folder, most)).transpose()?;
+        let requests = settings.requests()?;
+        let stores = Arc::new(Stores::new(settings));
         let memory = self.memory.unwrap_or_else(default_memory);
         let runtime = RuntimeEnvBuilder::new()
             .with_object_store_registry(Arc::clone(&stores) as Arc<dyn ObjectStoreRegistry>)
             .with_memory_limit(memory, 1.0)
             .build_arc()?;
-        Ok(self.assemble(runtime, stores))
+        let storage = Storage::with_stores(move |url| stores.store(url));
+        let storage = if let Some(cache) = cache { storage.cached(cache) } else { storage };
+        Ok(self.assemble(runtime, Paced::new(storage, requests)))
     }
 
-    fn assemble(self, runtime: Arc<RuntimeEnv>, stores: Arc<Stores>) -> GenomicContext {
-        let io = Storage::with_stores(move |url| stores.store(url));
-        let access = Access { io: Arc::new(io), warnings: Arc::new(WarningLog::default()) };
+    fn assemble(self, runtime: Arc<RuntimeEnv>, io: Paced) -> GenomicContext {
+        let access = Access { io: Arc::new(io), warnings: Arc::default(), known: Arc::default() };
         let mut config = SessionConfig::new().with_information_schema(true);
         if let Some(threads) = self.threads {
             config = config.with_target_partitions(threads);
@@ -170,7 +173,8 @@ impl GenomicContext {
         Self::builder().build().unwrap_or_else(|_| {
             // No folder to spill to: what does not fit in memory fails, all else works.
             let stores = Arc::new(Stores::new(Settings::new([]).unwrap_or_default()));
-            Self::builder().assemble(Arc::new(RuntimeEnv::default()), stores)
+            let storage = Storage::with_stores(move |url| stores.store(url));
+            Self::builder().assemble(Arc::new(RuntimeEnv::default()), Paced::new(storage, Requests::REMOTE))
         })
     }
 

@@ -1,6 +1,6 @@
 //! BAMS3 there and back, beside samtools; read by a program that shares no code with ours; and of older versions.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use genomicframe::convert::{BamOptions, ConvertOptions, convert};

@@ -172,6 +172,7 @@ fn a_limit_reads_little_and_keeps_the_order() {
         let progress: Progress = execution.progress();
         let options = WriteOptions::new().native(native);
         execution.write(OutputFormat::Native, Target::File(to.clone()), &options).await.unwrap();
+        assert!(progress.requests() > 0);
         (std::fs::read_to_string(to).unwrap(), progress.bytes_read())
     });
     assert_eq!(written, first);

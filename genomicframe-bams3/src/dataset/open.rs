@@ -103,6 +103,14 @@ impl Opened {
         Ok(())
     }
 
+    /// Bytes of the index objects that were read, and of the filters of read names.
+    pub fn index_bytes(&self) -> u64 {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let index: u64 = parts.keys().filter_map(|p| Some(self.metadata.index.get(*p)?.object.bytes)).sum();
+        let names = self.metadata.qname_index.as_ref().filter(|_| self.names.get().is_some());
+        index + names.map_or(0, |object| object.bytes)
+    }
+
     /// Reads the filters of read names, where the dataset has them.
     ///
     /// # Errors

@@ -12,8 +12,8 @@ use genomicframe_core::alignment::{self, Column, SeenTags};
 use genomicframe_core::genome::{Contigs, RegionSet, resolve_names};
 use genomicframe_core::io::{Location, ObjectIo, ObjectMeta};
 use genomicframe_core::scan::{
-    Condition, Dataset, Decoder, FormatId, Framing, IndexUse, ObjectId, OpenOptions, Partition, Precision, Predicate,
-    Pruning, Pushdown, ScanPlan, ScanRequest, Segment, SpanColumns, Statistics, Test,
+    Condition, Dataset, Decoder, FormatId, Framing, IndexState, IndexUse, ObjectId, OpenOptions, Partition, Precision,
+    Predicate, Pruning, Pushdown, ScanPlan, ScanRequest, Segment, SpanColumns, Statistics, Test,
 };
 use genomicframe_core::stats::Stats;
 use genomicframe_core::{Error, Result};
@@ -251,6 +251,10 @@ impl Dataset for Bams3Dataset {
             self.opened.load_index(io, own.as_ref()).await
         }
         .boxed()
+    }
+
+    fn index_state(&self) -> IndexState {
+        IndexState::Read(self.opened.index_bytes())
     }
 
     fn load_filters<'a>(&'a self, io: &'a dyn ObjectIo, predicate: &'a Predicate) -> BoxFuture<'a, Result<()>> {

@@ -13,8 +13,8 @@ use crate::genome::Contigs;
 use crate::index::BinningIndex;
 use crate::io::ObjectIo;
 use crate::scan::{
-    Condition, Cut, Partition, Pushdown, RecordStarts, ScanPlan, ScanRequest, SpanColumns, SpanFilter, Statistics,
-    StreamFile, Test,
+    Condition, Cut, IndexState, Partition, Pushdown, RecordStarts, ScanPlan, ScanRequest, SpanColumns, SpanFilter,
+    Statistics, StreamFile, Test,
 };
 
 /// Where a record lies, as columns.
@@ -95,6 +95,11 @@ impl AlignmentFile {
         self.check_index().map_err(|e| {
             e.in_object(&self.file.object().location).hint("the index belongs to another file: index it again")
         })
+    }
+
+    /// What is there of the index.
+    pub(crate) fn index_state(&self) -> IndexState {
+        self.file.index_state()
     }
 
     /// Finds places where it can be cut without an index, once.

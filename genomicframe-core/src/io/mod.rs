@@ -2,6 +2,7 @@
 //!
 //! Decoders and planners never read: `open` and the driver do, through [`ObjectIo`].
 
+mod disk_cache;
 mod errand;
 mod failure;
 mod local;
@@ -21,6 +22,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+pub use disk_cache::{CachedIo, DiskCache};
 pub use errand::Errand;
 pub use failure::failure;
 pub use local::LocalIo;

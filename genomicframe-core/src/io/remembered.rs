@@ -1,7 +1,7 @@
 //! What is read twice while a file is opened, and requested once.
 
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -30,6 +30,7 @@ use crate::error::Result;
 pub struct Remembered<'a> {
     io: &'a dyn ObjectIo,
     reads: Mutex<Vec<(ObjectMeta, Range<u64>, Bytes)>>,
+    first: OnceLock<ObjectMeta>,
 }
 
 /// Reads that are kept: the beginning, the end, and one or two on the way.
@@ -40,7 +41,12 @@ const LONGEST: usize = 256 << 10;
 impl<'a> Remembered<'a> {
     /// Reads through `io`.
     pub fn new(io: &'a dyn ObjectIo) -> Self {
-        Self { io, reads: Mutex::default() }
+        Self { io, reads: Mutex::default(), first: OnceLock::new() }
+    }
+
+    /// The object that was read first.
+    pub fn first(&self) -> Option<ObjectMeta> {
+        self.first.get().cloned()
     }
 
     fn reads(&self) -> MutexGuard<'_, Vec<(ObjectMeta, Range<u64>, Bytes)>> {
@@ -96,6 +102,7 @@ impl ObjectIo for Remembered<'_> {
                 return Ok(found);
             }
             let (object, bytes) = self.io.read_first(at, most).await?;
+            self.first.get_or_init(|| object.clone());
             self.keep(&object, 0, &bytes);
             Ok((object, bytes))
         }
@@ -103,7 +110,12 @@ impl ObjectIo for Remembered<'_> {
     }
 
     fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {
-        self.io.read_small(at, most)
+        async move {
+            let (object, bytes) = self.io.read_small(at, most).await?;
+            self.first.get_or_init(|| object.clone());
+            Ok((object, bytes))
+        }
+        .boxed()
     }
 
     fn list<'a>(&'a self, below: &'a Location) -> BoxFuture<'a, Result<Vec<ObjectMeta>>> {

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use object_store::ObjectStore;
 use url::Url;
 
-use super::{LocalIo, Location, MemoryIo, ObjectIo, ObjectMeta, RemoteIo};
+use super::{CachedIo, DiskCache, LocalIo, Location, MemoryIo, ObjectIo, ObjectMeta, RemoteIo};
 use crate::error::{Error, Result};
 
 /// Sends each location to the storage that serves it: paths to files, `memory://` to [`MemoryIo`], other URLs to stores.
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 pub struct Storage {
     local: LocalIo,
     memory: MemoryIo,
-    remote: RemoteIo,
+    remote: Box<dyn ObjectIo>,
 }
 
 impl Default for Storage {
@@ -29,7 +29,13 @@ impl Default for Storage {
 impl Storage {
     /// With object stores, found by `store_for`.
     pub fn with_stores(store_for: impl Fn(&Url) -> Result<Arc<dyn ObjectStore>> + Send + Sync + 'static) -> Self {
-        Self { local: LocalIo::default(), memory: MemoryIo::default(), remote: RemoteIo::new(store_for) }
+        Self { local: LocalIo::default(), memory: MemoryIo::default(), remote: Box::new(RemoteIo::new(store_for)) }
+    }
+
+    /// With what remote files are opened with kept on disk.
+    pub fn cached(mut self, cache: DiskCache) -> Self {
+        self.remote = Box::new(CachedIo::new(self.remote, cache));
+        self
     }
 
     /// The objects of `memory://`.
@@ -41,7 +47,7 @@ impl Storage {
         match at {
             Location::Local(_) => &self.local,
             Location::Url(url) if url.scheme() == "memory" => &self.memory,
-            Location::Url(_) => &self.remote,
+            Location::Url(_) => &*self.remote,
         }
     }
 }

@@ -157,6 +157,11 @@ pub trait Dataset: fmt::Debug + Send + Sync {
     /// those that `regions` touch need be read; `None`: all.
     fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, regions: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>>;
 
+    /// What it has of its index.
+    fn index_state(&self) -> IndexState {
+        IndexState::Unread
+    }
+
     /// Finds places where a scan can be cut into about `partitions` parts, where no index that was read tells of any; once.
     /// A little is read at each place.
     fn find_cuts<'a>(&'a self, io: &'a dyn ObjectIo, partitions: usize) -> BoxFuture<'a, Result<()>> {
@@ -211,6 +216,17 @@ pub fn text_of(batch: &RecordBatch) -> Option<Buffer> {
     let text = column.as_binary_opt::<i32>().filter(|_| batch.schema_ref().field(0).name() == TEXT)?;
     let (first, last) = (text.value_offsets().first()?, text.value_offsets().last()?);
     Some(text.values().slice_with_length(*first as usize, (last - first) as usize))
+}
+
+/// What a dataset has of its index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexState {
+    /// It was not looked for yet, or the format has none.
+    Unread,
+    /// It was read and takes about so many bytes of memory.
+    Read(u64),
+    /// There is none, or it is older than the data: who opens the file anew may find another.
+    Wanting,
 }
 
 /// Turns bytes into batches, never waiting.

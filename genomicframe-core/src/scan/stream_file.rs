@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use super::cuts;
 use super::feed::FeedState;
 use super::stretches::{self, Stretch};
-use super::{Condition, Framing, Head, IndexChoice, IndexUse, Literal, ObjectId, Op, OpenOptions, Partition};
+use super::{
+    Condition, Framing, Head, IndexChoice, IndexState, IndexUse, Literal, ObjectId, Op, OpenOptions, Partition,
+};
 use super::{Precision, RecordStarts};
 use super::{ScanMetrics, ScanPlan, ScanRequest, Segment, SpanFilter, Statistics};
 use crate::bgzf::{EOF_BLOCK, VirtualOffset, is_bgzf, is_gzip};
@@ -61,6 +63,8 @@ struct LoadedIndex {
     stale: bool,
 }
 
+/// Bytes of memory for a byte of an index, which may be compressed.
+const PARSED: u64 = 4;
 /// Bytes of the first read.
 const FIRST_READ: u64 = 64 << 10;
 /// Smallest piece that a region's stretch is cut into: each cut reads a block twice, up to 64 KiB.
@@ -217,6 +221,18 @@ impl StreamFile {
     /// The index, when it was loaded and is there.
     pub fn index(&self) -> Option<&BinningIndex> {
         self.loaded().map(|l| &l.index)
+    }
+
+    /// What is there of the index.
+    pub fn index_state(&self) -> IndexState {
+        match self.index.get() {
+            None => IndexState::Unread,
+            Some(Err(_)) if self.choice == IndexChoice::Ignore || self.compression != Compression::Bgzf => {
+                IndexState::Unread
+            }
+            Some(Ok(loaded)) if !loaded.stale => IndexState::Read(PARSED * loaded.meta.size),
+            Some(_) => IndexState::Wanting,
+        }
     }
 
     fn loaded(&self) -> Option<&LoadedIndex> {

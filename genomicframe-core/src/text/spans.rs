@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::genome::Contigs;
 use crate::index::BinningIndex;
 use crate::io::ObjectIo;
-use crate::scan::{Cut, FieldType, RecordStarts, ScanPlan, ScanRequest, Statistics, StreamFile};
+use crate::scan::{Cut, FieldType, IndexState, RecordStarts, ScanPlan, ScanRequest, Statistics, StreamFile};
 
 use super::filter::RowFilter;
 
@@ -90,6 +90,11 @@ impl SpanText {
             }
             None => Ok(contigs),
         }
+    }
+
+    /// What is there of the index.
+    pub(crate) fn index_state(&self) -> IndexState {
+        self.file.index_state()
     }
 
     /// Finds places where it can be cut without an index, once.

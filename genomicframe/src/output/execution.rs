@@ -194,11 +194,16 @@ impl Progress {
 
     /// Bytes that the scans have read.
     pub fn bytes_read(&self) -> u64 {
-        let read = |plan: &Arc<dyn ExecutionPlan>| {
-            let metrics = plan.metrics()?;
-            metrics.sum_by_name("bytes_read").map(|v| v.as_usize() as u64)
-        };
-        sum(&self.plan, &read)
+        self.counted("bytes_read")
+    }
+
+    /// Requests that the scans have made for them.
+    pub fn requests(&self) -> u64 {
+        self.counted("requests")
+    }
+
+    fn counted(&self, name: &str) -> u64 {
+        sum(&self.plan, &|plan| plan.metrics()?.sum_by_name(name).map(|v| v.as_usize() as u64))
     }
 
     /// Bytes that the scans plan to read, of the files this crate reads.

@@ -122,7 +122,7 @@ fn draw(plan: &Arc<dyn ExecutionPlan>, depth: usize, ran: bool, out: &mut String
 }
 
 /// Lines of a scan that tell of the file named before.
-const OF_FILE: [&str; 6] = ["index=", "regions=", "filter=", "chunks=", "partitions=", "warning="];
+const OF_FILE: [&str; 7] = ["index=", "regions=", "filter=", "chunks=", "partitions=", "cost=", "warning="];
 
 /// What the scan tells of itself.
 fn facts(scan: &FileScanConfig) -> String {

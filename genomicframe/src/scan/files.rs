@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
-use genomicframe_core::io::{Location, ObjectIo, Remembered};
+use genomicframe_core::io::{Location, ObjectIo};
 use genomicframe_core::scan::{Dataset, Format, IndexChoice, OpenOptions};
 
+use super::Access;
 use crate::error::{Error, Result};
 use crate::formats;
 
@@ -114,7 +115,8 @@ pub(crate) fn looks_like_files(name: &str) -> bool {
 ///
 /// # Errors
 /// When nothing is found, the formats differ, or a file cannot be opened.
-pub(super) async fn open(paths: &[String], io: &dyn ObjectIo, options: &ReadOptions) -> Result<OpenFiles> {
+pub(super) async fn open(paths: &[String], access: &Access, options: &ReadOptions) -> Result<OpenFiles> {
+    let io = &*access.io;
     let wanted = match &options.format {
         Some(id) => Some(formats::by_id(id).ok_or_else(|| Error::invalid(format!("no format is called {id}")))?),
         None => None,
@@ -127,12 +129,7 @@ pub(super) async fn open(paths: &[String], io: &dyn ObjectIo, options: &ReadOpti
         found.extend(locations);
     }
     let opened = futures::stream::iter(found).map(|location| async move {
-        let io = Remembered::new(io);
-        let format = match wanted {
-            Some(format) => format,
-            None => formats::detect(&location, &io).await?,
-        };
-        let dataset = format.open(&location, &io, &options.open).await?;
+        let dataset = access.known.open(&location, io, wanted, &options.open).await?;
         let partitions = partitions_of(&location);
         Ok::<_, Error>(OpenFile { location, dataset, partitions })
     });

@@ -3,6 +3,8 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `files` | a path, list, glob or folder becomes objects with their formats |
+//! | `cost` | what reading costs, for `EXPLAIN` |
+//! | `known` | files that were opened before |
 //! | `table` | objects become one [`GenomicTable`]; a query's filters become a plan of file ranges |
 //! | `condition` | DataFusion expressions become core conditions |
 //! | `computed` | calls that the scan answers itself |
@@ -12,7 +14,9 @@
 
 mod computed;
 mod condition;
+mod cost;
 mod files;
+mod known;
 mod native;
 mod pieces;
 mod source;
@@ -29,10 +33,12 @@ use std::sync::Arc;
 use genomicframe_core::io::ObjectIo;
 
 use crate::warnings::WarningLog;
+use known::KnownFiles;
 
 /// What a scan reads with, and whom it warns.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     pub(crate) io: Arc<dyn ObjectIo>,
     pub(crate) warnings: Arc<WarningLog>,
+    pub(crate) known: Arc<KnownFiles>,
 }

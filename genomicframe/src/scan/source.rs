@@ -29,6 +29,7 @@ use object_store::ObjectStore;
 
 use super::Access;
 use super::computed::Reading;
+use super::cost::Cost;
 use crate::warnings::WarningLog;
 
 /// One partition of one file, with all it takes to read it.
@@ -81,6 +82,8 @@ struct PlanSummary {
     requests: u64,
     bytes: u64,
     of_bytes: u64,
+    /// Where somebody is charged for it.
+    cost: Option<Cost>,
     warnings: Vec<String>,
 }
 
@@ -134,6 +137,7 @@ impl GenomicSource {
             requests,
             bytes,
             of_bytes,
+            cost: plan.objects.first().and_then(|o| Cost::new(&o.location, requests, bytes)),
             warnings: plan.warnings.clone(),
         }));
     }
@@ -259,6 +263,9 @@ impl FileSource for GenomicSource {
                 "{part}partitions={} requests={} bytes={} of {}",
                 plan.partitions, plan.requests, plan.bytes, plan.of_bytes
             )?;
+            if let Some(cost) = &plan.cost {
+                write!(f, "{part}cost={cost}")?;
+            }
             for warning in &plan.warnings {
                 write!(f, "{part}warning={warning}")?;
             }
@@ -268,6 +275,9 @@ impl FileSource for GenomicSource {
             let requests: u64 = self.plans.iter().map(|p| p.requests).sum();
             write!(f, "{separator}files={} excluded={}", self.plans.len(), self.excluded)?;
             write!(f, " requests={requests} bytes={bytes}")?;
+            if self.plans.iter().any(|p| p.cost.is_some()) {
+                write!(f, " cost={}", self.plans.iter().filter_map(|p| p.cost).sum::<Cost>())?;
+            }
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ impl GenomicTable {
     /// # Errors
     /// When nothing is found, files do not fit together, or a header is broken.
     pub(crate) async fn open(access: Access, paths: &[String], options: &ReadOptions) -> Result<Self> {
-        let opened = open(paths, &*access.io, options).await?;
+        let opened = open(paths, &access, options).await?;
         let columns = union(&opened.files)?;
         let names = partition_columns(&opened.files, options)?;
         let mut extra: Vec<FieldRef> = Vec::new();

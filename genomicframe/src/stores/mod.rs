@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `registry` | a URL becomes a store, which is kept |
 //! | `settings` | options and environment, without showing what they hold |
+//! | `pacing` | how many requests are under way, and how large they are |
 //! | `transport` | timeouts by read, retries, links followed as they were given |
 //! | `s3`, `gcs`, `azure`, `http` | one kind of store each |
 //! | `credentials` | those that a service of the machine has, asked for briefly |
@@ -14,12 +15,14 @@ mod credentials;
 mod gcs;
 mod http;
 mod ini;
+mod pacing;
 mod profile;
 mod registry;
 mod s3;
 mod settings;
 mod transport;
 
+pub(crate) use pacing::Paced;
 pub(crate) use registry::Stores;
 pub(crate) use settings::Settings;
 

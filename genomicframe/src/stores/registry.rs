@@ -8,14 +8,10 @@ use datafusion::common::{DataFusionError, Result as QueryResult};
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
 use genomicframe_core::{Error, Result};
 use object_store::ObjectStore;
-use object_store::limit::LimitStore;
 use url::{Position, Url};
 
 use super::settings::Settings;
 use super::{azure, gcs, http, s3};
-
-/// Requests that one store has under way, of all queries: more of them do not come any sooner.
-const IN_FLIGHT: usize = 32;
 
 /// Stores that were registered, and those that URLs, options and the environment make of themselves.
 pub(crate) struct Stores {
@@ -55,7 +51,7 @@ impl Stores {
         if let Some(store) = made.get(&key(url)) {
             return Ok(Arc::clone(store));
         }
-        let store: Arc<dyn ObjectStore> = Arc::new(LimitStore::new(build(url, &self.settings)?, IN_FLIGHT));
+        let store = build(url, &self.settings)?;
         made.insert(key(url), Arc::clone(&store));
         Ok(store)
     }

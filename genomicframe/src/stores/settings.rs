@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use genomicframe_core::io::Requests;
 use genomicframe_core::{Error, Result};
 use object_store::ClientConfigKey;
 use object_store::aws::AmazonS3ConfigKey;
@@ -14,7 +15,12 @@ use object_store::azure::AzureConfigKey;
 use object_store::gcp::GoogleConfigKey;
 
 /// Options beyond those of `object_store`.
-const OWN: [&str; 11] = [
+const OWN: [&str; 16] = [
+    "genomicframe_request_bytes",
+    "genomicframe_request_gap",
+    "genomicframe_requests_ahead",
+    "genomicframe_cache_dir",
+    "genomicframe_cache_size",
     "read_timeout",
     "max_retries",
     "retry_timeout",
@@ -27,6 +33,12 @@ const OWN: [&str; 11] = [
     "azure_storage_key",
     "google_bearer_token",
 ];
+
+/// Bytes that a cache may hold where nothing else is said.
+const CACHE: u64 = 1 << 30;
+
+/// Sizes that a request may be asked to have.
+const REQUEST_BYTES: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 20;
 
 /// Options and the environment's variables. Debug prints show no value.
 #[derive(Clone, Default)]
@@ -108,6 +120,55 @@ impl Settings {
         millis.map(Duration::from_millis).map(Some).ok_or_else(wrong)
     }
 
+    /// Where and how much of remote files is kept between processes, if that is wanted: `genomicframe_cache_dir`, of which
+    /// `auto` is the user's folder for such things, and `genomicframe_cache_size`.
+    pub(crate) fn cache(&self) -> Result<Option<(PathBuf, u64)>> {
+        let Some(folder) = self.get("genomicframe_cache_dir") else { return Ok(None) };
+        let folder = if folder == "auto" {
+            let own = self.variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+            let own = own.or_else(|| self.home().map(|home| home.join(".cache")));
+            own.ok_or_else(|| Error::invalid("genomicframe_cache_dir=auto, but HOME is not set"))?.join("genomicframe")
+        } else {
+            folder.into()
+        };
+        Ok(Some((folder, self.bytes("genomicframe_cache_size")?.unwrap_or(CACHE))))
+    }
+
+    /// How remote files are read: `genomicframe_request_bytes` (most bytes of a request), `genomicframe_request_gap` (bytes
+    /// between two stretches that are read over) and `genomicframe_requests_ahead` (requests under way for a partition).
+    pub(crate) fn requests(&self) -> Result<Requests> {
+        let usual = Requests::REMOTE;
+        let largest = self.bytes("genomicframe_request_bytes")?.unwrap_or(usual.largest);
+        if !REQUEST_BYTES.contains(&largest) {
+            let (least, most) = (REQUEST_BYTES.start() >> 10, REQUEST_BYTES.end() >> 20);
+            return Err(Error::invalid(format!("genomicframe_request_bytes is not between {least}K and {most}M")));
+        }
+        let ahead = match self.get("genomicframe_requests_ahead") {
+            None => usual.ahead,
+            Some(text) => {
+                let wrong = |_| Error::invalid("genomicframe_requests_ahead is no number").text(text.as_bytes());
+                text.parse::<usize>().map_err(wrong)?
+            }
+        };
+        Ok(Requests { largest, gap: self.bytes("genomicframe_request_gap")?.unwrap_or(usual.gap), ahead })
+    }
+
+    /// `1000000`, `500K`, `200M` or `2G`.
+    fn bytes(&self, name: &str) -> Result<Option<u64>> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+        let shift = match unit.trim().to_ascii_uppercase().as_str() {
+            "" | "B" => Some(0),
+            "K" | "KB" => Some(10),
+            "M" | "MB" => Some(20),
+            "G" | "GB" => Some(30),
+            _ => None,
+        };
+        let bytes = shift.and_then(|shift: u32| number.parse::<u64>().ok()?.checked_mul(1 << shift));
+        let wrong = || Error::invalid(format!("{name} is no size, as 500M or 2G")).text(text.as_bytes());
+        bytes.map(Some).ok_or_else(wrong)
+    }
+
     pub(super) fn number(&self, name: &str) -> Result<Option<usize>> {
         let Some(text) = self.option(name) else { return Ok(None) };
         let wrong = |_| Error::invalid(format!("{name} is no number")).text(text.as_bytes());
@@ -166,6 +227,33 @@ pub(super) mod tests {
         let s = settings(&[("read_timeout", "soon"), ("retry_timeout", "1500ms"), ("max_retries", "x")], &[]);
         assert!(s.duration("read_timeout").is_err() && s.number("max_retries").is_err());
         assert_eq!(s.duration("retry_timeout").unwrap(), Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn a_cache_is_where_one_wants_it() {
+        let at = |options: &[(&str, &str)], variables: &[(&str, &str)]| settings(options, variables).cache();
+        assert_eq!(at(&[], &[("HOME", "/me")]).unwrap(), None);
+        let auto = [("genomicframe_cache_dir", "auto"), ("genomicframe_cache_size", "200M")];
+        let expected = |folder: &str, size| Some((PathBuf::from(folder), size));
+        assert_eq!(at(&auto, &[("HOME", "/me")]).unwrap(), expected("/me/.cache/genomicframe", 200 << 20));
+        let other = [("HOME", "/me"), ("XDG_CACHE_HOME", "/tmp/c")];
+        assert_eq!(at(&auto, &other).unwrap(), expected("/tmp/c/genomicframe", 200 << 20));
+        let by_variable = [("GENOMICFRAME_CACHE_DIR", "/big"), ("GENOMICFRAME_CACHE_SIZE", "2G")];
+        assert_eq!(at(&[], &by_variable).unwrap(), expected("/big", 2 << 30));
+        assert!(at(&auto, &[]).is_err());
+        assert!(at(&[auto[0], ("genomicframe_cache_size", "much")], &other).is_err());
+        assert!(at(&[auto[0], ("genomicframe_cache_size", "99999999999G")], &other).is_err());
+    }
+
+    #[test]
+    fn requests_are_as_large_as_one_wants() {
+        assert_eq!(settings(&[], &[]).requests().unwrap(), Requests::REMOTE);
+        let own = [("genomicframe_request_bytes", "8M"), ("genomicframe_requests_ahead", "2")];
+        let expected = Requests { largest: 8 << 20, gap: 1 << 20, ahead: 2 };
+        assert_eq!(settings(&own, &[("GENOMICFRAME_REQUEST_GAP", "1M")]).requests().unwrap(), expected);
+        for wrong in ["0", "1K", "17M", "x"] {
+            assert!(settings(&[("genomicframe_request_bytes", wrong)], &[]).requests().is_err(), "{wrong}");
+        }
     }
 
     #[test]

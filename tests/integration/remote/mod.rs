@@ -6,11 +6,13 @@
 //! | `proxy` | a proxy that notes requests and spoils answers |
 //! | `rows` | the same rows from each server as from the disk |
 //! | `access` | credentials, profiles, signed links, users, and what is told when they are wrong |
+//! | `cached` | what is not fetched again, and when it is |
 //! | `faults` | schedules of faults: right rows or an error |
 //! | `secrets` | a canary in each place where a secret may be |
 //! | `writes` | what is written to stores |
 
 mod access;
+mod cached;
 mod faults;
 pub mod proxy;
 mod rows;

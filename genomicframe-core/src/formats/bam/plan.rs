@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
-    Condition, Cut, Dataset, Decoder, FormatId, Head, OpenOptions, Partition, Pushdown, RecordDecoder, ScanPlan,
-    ScanRequest, SpanColumns, Statistics, StreamFile,
+    Condition, Cut, Dataset, Decoder, FormatId, Head, IndexState, OpenOptions, Partition, Pushdown, RecordDecoder,
+    ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
 };
 
 /// An opened BAM file.
@@ -124,6 +124,10 @@ impl Dataset for BamDataset {
 
     fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
         self.file.load_index(io).boxed()
+    }
+
+    fn index_state(&self) -> IndexState {
+        self.file.index_state()
     }
 
     fn find_cuts<'a>(&'a self, io: &'a dyn ObjectIo, partitions: usize) -> BoxFuture<'a, Result<()>> {

@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
-    Condition, Cut, Dataset, Decoder, FieldType, FormatId, LineStarts, OpenOptions, Partition, Pushdown, RecordDecoder,
-    ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
+    Condition, Cut, Dataset, Decoder, FieldType, FormatId, IndexState, LineStarts, OpenOptions, Partition, Pushdown,
+    RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
 };
 use crate::text::filter;
 use crate::text::lines::is_from_start;
@@ -73,6 +73,10 @@ impl Dataset for BedFile {
 
     fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
         self.text.load_index(io).boxed()
+    }
+
+    fn index_state(&self) -> IndexState {
+        self.text.index_state()
     }
 
     fn find_cuts<'a>(&'a self, io: &'a dyn ObjectIo, partitions: usize) -> BoxFuture<'a, Result<()>> {

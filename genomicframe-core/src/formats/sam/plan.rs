@@ -17,8 +17,8 @@ use crate::error::Result;
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
-    Condition, Cut, Dataset, Decoder, FormatId, Head, LineStarts, OpenOptions, Partition, Pushdown, RecordDecoder,
-    ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
+    Condition, Cut, Dataset, Decoder, FormatId, Head, IndexState, LineStarts, OpenOptions, Partition, Pushdown,
+    RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
 };
 use crate::text::lines::{LineFramer, trim_end};
 
@@ -126,6 +126,10 @@ impl Dataset for SamDataset {
 
     fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
         self.file.load_index(io).boxed()
+    }
+
+    fn index_state(&self) -> IndexState {
+        self.file.index_state()
     }
 
     fn find_cuts<'a>(&'a self, io: &'a dyn ObjectIo, partitions: usize) -> BoxFuture<'a, Result<()>> {

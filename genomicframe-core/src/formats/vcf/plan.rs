@@ -16,8 +16,8 @@ use crate::genome::{Contig, Contigs};
 use crate::index::BinningIndex;
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
-    Computed, Condition, Cut, Dataset, Decoder, FormatId, Framing, LineStarts, OpenOptions, Partition, Pushdown,
-    RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, Test,
+    Computed, Condition, Cut, Dataset, Decoder, FormatId, Framing, IndexState, LineStarts, OpenOptions, Partition,
+    Pushdown, RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, Test,
 };
 
 pub(super) const ID: FormatId = FormatId("vcf");
@@ -167,6 +167,10 @@ impl Dataset for VcfDataset {
             if self.indexed.get().is_none() { self.learn_names() } else { Ok(()) }
         }
         .boxed()
+    }
+
+    fn index_state(&self) -> IndexState {
+        self.file.index_state()
     }
 
     fn find_cuts<'a>(&'a self, io: &'a dyn ObjectIo, partitions: usize) -> BoxFuture<'a, Result<()>> {
