@@ -1,7 +1,7 @@
 //! BAI (SAMv1 §5.2).
 
 use super::IndexKind;
-use super::binning::{Bin, BinningIndex, Chunk, Reference, bins_of};
+use super::binning::{BinningIndex, Bins, Reference, bins_of};
 use super::cursor::Cursor;
 use crate::bgzf::VirtualOffset;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<BinningIndex> {
 pub(super) fn references(cursor: &mut Cursor<'_>, n: usize) -> Result<(Vec<Reference>, Option<u64>)> {
     let mut references = Vec::with_capacity(n);
     for _ in 0..n {
-        let mut bins = Vec::new();
+        let mut bins = Bins::default();
         let mut counts = None;
         for _ in 0..cursor.count(8, "n_bin")? {
             let id = cursor.u32("bin")?;
@@ -32,11 +32,12 @@ pub(super) fn references(cursor: &mut Cursor<'_>, n: usize) -> Result<(Vec<Refer
                 counts = Some((cursor.u64("n_mapped")?, cursor.u64("n_unmapped")?));
                 continue;
             }
-            bins.push(Bin { id, first: VirtualOffset::default(), chunks: self::chunks(cursor, chunks)? });
+            bins.push(id, VirtualOffset::default(), cursor.arrays(chunks, "chunks")?)?;
         }
         let windows = cursor.count(8, "n_intv")?;
-        let linear = (0..windows).map(|_| Ok(VirtualOffset::from_raw(cursor.u64("ioffset")?)));
-        references.push(Reference::new(bins, linear.collect::<Result<_>>()?, counts, bins_of(DEPTH))?);
+        let linear = cursor.arrays(windows, "ioffset")?.iter();
+        let linear = linear.map(|bytes| VirtualOffset::from_raw(u64::from_le_bytes(*bytes))).collect();
+        references.push(Reference::new(bins, linear, counts, bins_of(DEPTH))?);
     }
     Ok((references, unplaced(cursor)?))
 }
@@ -51,8 +52,4 @@ pub(super) fn unplaced(cursor: &mut Cursor<'_>) -> Result<Option<u64>> {
         return Err(Error::corrupt("bytes follow the index's end"));
     }
     Ok(Some(unplaced))
-}
-
-pub(super) fn chunks(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<Chunk>> {
-    (0..n).map(|_| Chunk::new(cursor.u64("chunk_beg")?, cursor.u64("chunk_end")?)).collect()
 }

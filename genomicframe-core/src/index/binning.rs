@@ -23,12 +23,35 @@ impl Chunk {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Bin {
     pub(super) id: u32,
     /// CSI only: start of the first record that overlaps the bin's first window.
     pub(super) first: VirtualOffset,
-    pub(super) chunks: Vec<Chunk>,
+    /// Which of the contig's chunks are its.
+    chunks: (u32, u32),
+}
+
+/// Bins as an index lists them, the chunks of all in one piece: a genome has a hundred thousand bins of a chunk or two.
+#[derive(Debug, Default)]
+pub(super) struct Bins {
+    bins: Vec<Bin>,
+    chunks: Vec<Chunk>,
+}
+
+impl Bins {
+    /// The next bin, whose chunks are the next 16-byte pairs of offsets.
+    pub(super) fn push(&mut self, id: u32, first: VirtualOffset, pairs: &[[u8; 16]]) -> Result<()> {
+        let begin = self.chunks.len();
+        self.chunks.reserve(pairs.len());
+        for pair in pairs {
+            let both = u128::from_le_bytes(*pair);
+            self.chunks.push(Chunk::new(both as u64, (both >> 64) as u64)?);
+        }
+        let number = |n: usize| u32::try_from(n).map_err(|_| Error::limit("a contig of the index has 2^32 chunks"));
+        self.bins.push(Bin { id, first, chunks: (number(begin)?, number(self.chunks.len())?) });
+        Ok(())
+    }
 }
 
 /// One contig's part of an index.
@@ -41,6 +64,7 @@ pub struct Reference(Option<Box<Content>>);
 struct Content {
     /// Sorted by id, each with at least one chunk.
     bins: Vec<Bin>,
+    chunks: Vec<Chunk>,
     /// BAI and TBI only: per 16 KiB window the start of the first record that overlaps it.
     linear: Vec<VirtualOffset>,
     counts: Option<(u64, u64)>,
@@ -49,11 +73,12 @@ struct Content {
 impl Reference {
     /// `bins` is what the index may number bins with: they are fewer than this.
     pub(super) fn new(
-        mut bins: Vec<Bin>,
+        Bins { mut bins, chunks }: Bins,
         linear: Vec<VirtualOffset>,
         counts: Option<(u64, u64)>,
         most: u64,
     ) -> Result<Self> {
+        // Most writers sort them already.
         bins.sort_by_key(|b| b.id);
         if let Some([twice, _]) = bins.array_windows().find(|[a, b]| a.id == b.id) {
             return Err(Error::corrupt(format!("bin {} is in the index twice", twice.id)).field("bin"));
@@ -63,15 +88,15 @@ impl Reference {
                 .field("bin")
                 .hint("a BAI or TBI reaches to 2^29 only; longer contigs need a CSI"));
         }
-        bins.retain(|b| !b.chunks.is_empty());
-        let stop = bins.iter().flat_map(|b| &b.chunks).map(|c| c.stop).max().unwrap_or_default();
+        bins.retain(|b| b.chunks.0 < b.chunks.1);
+        let stop = chunks.iter().map(|c| c.stop).max().unwrap_or_default();
         if linear.iter().any(|start| *start > stop) {
             return Err(Error::corrupt("a window starts after the contig's last chunk").field("ioffset"));
         }
         if bins.is_empty() && counts.is_none() {
             return Ok(Self(None));
         }
-        Ok(Self(Some(Box::new(Content { bins, linear, counts }))))
+        Ok(Self(Some(Box::new(Content { bins, chunks, linear, counts }))))
     }
 
     /// Mapped and placed-unmapped records, where the index counts them; a contig without bins has none.
@@ -92,8 +117,14 @@ impl Reference {
         self.bins().binary_search_by_key(&id, |b| b.id).ok().and_then(|i| self.bins().get(i))
     }
 
-    fn chunks(&self) -> impl Iterator<Item = Chunk> {
-        self.bins().iter().flat_map(|b| b.chunks.iter().copied())
+    /// The chunks of all bins.
+    fn chunks(&self) -> &[Chunk] {
+        self.0.as_ref().map_or(&[], |c| &c.chunks)
+    }
+
+    /// The chunks of one of its bins.
+    pub(super) fn chunks_of(&self, bin: &Bin) -> &[Chunk] {
+        self.chunks().get(bin.chunks.0 as usize..bin.chunks.1 as usize).unwrap_or_default()
     }
 }
 
@@ -156,7 +187,7 @@ impl BinningIndex {
 
     /// Where the first record that has a contig starts, and the number of that contig.
     pub fn start_of_placed(&self) -> Option<(VirtualOffset, usize)> {
-        let first = |(id, r): (usize, &Reference)| r.chunks().map(|c| (c.start, id)).min();
+        let first = |(id, r): (usize, &Reference)| r.chunks().iter().map(|c| (c.start, id)).min();
         self.references.iter().enumerate().filter_map(first).min()
     }
 
@@ -168,9 +199,13 @@ impl BinningIndex {
     /// Starts of records all over the file, sorted: where a scan may be cut into partitions.
     pub fn record_starts(&self) -> Vec<VirtualOffset> {
         let zero = VirtualOffset::default();
-        let of = |r: &Reference| r.chunks().map(|c| c.start).chain(r.linear().iter().copied()).collect::<Vec<_>>();
-        let mut starts: Vec<_> = self.references.iter().flat_map(of).filter(|v| *v != zero).collect();
-        starts.sort_unstable();
+        let mut starts = Vec::new();
+        for reference in &self.references {
+            starts.extend(reference.chunks().iter().map(|c| c.start).filter(|v| *v != zero));
+            starts.extend(reference.linear().iter().filter(|v| **v != zero));
+        }
+        // They are stretches in order, which this sort finds.
+        starts.sort();
         starts.dedup();
         starts
     }
@@ -193,7 +228,7 @@ impl BinningIndex {
         let start = start.min(longest - 1);
         let end = interval.end().get().min(longest);
         if start == 0 && end == longest {
-            found.extend(reference.chunks());
+            found.extend_from_slice(reference.chunks());
             return;
         }
         let from = self.first_offset(reference, start);
@@ -205,7 +240,7 @@ impl BinningIndex {
             let bins = reference.bins();
             let at = bins.partition_point(|b| b.id < first);
             for bin in bins[at..].iter().take_while(|b| b.id <= last) {
-                for chunk in &bin.chunks {
+                for chunk in reference.chunks_of(bin) {
                     if chunk.stop > from && chunk.start < to {
                         found.push(Chunk { start: chunk.start.max(from), stop: chunk.stop.min(to) });
                     }
@@ -268,7 +303,7 @@ impl BinningIndex {
             if bin == 0 {
                 return VirtualOffset::MAX;
             }
-            if let Some(first) = reference.bin(bin).and_then(|b| b.chunks.iter().map(|c| c.start).min()) {
+            if let Some(first) = reference.bin(bin).and_then(|b| reference.chunks_of(b).iter().map(|c| c.start).min()) {
                 return first;
             }
             bin += 1;

@@ -2,7 +2,7 @@
 
 use super::IndexKind;
 use super::bai;
-use super::binning::{Bin, BinningIndex, Reference, bins_of};
+use super::binning::{BinningIndex, Bins, Reference, bins_of};
 use super::cursor::Cursor;
 use super::tbi;
 use crate::bgzf::VirtualOffset;
@@ -27,7 +27,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<BinningIndex> {
     let most = bins_of(depth);
     let mut references = Vec::with_capacity(n);
     for _ in 0..n {
-        let mut bins = Vec::new();
+        let mut bins = Bins::default();
         let mut counts = None;
         for _ in 0..cursor.count(16, "n_bin")? {
             let id = cursor.u32("bin")?;
@@ -38,7 +38,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<BinningIndex> {
                 counts = Some((cursor.u64("n_mapped")?, cursor.u64("n_unmapped")?));
                 continue;
             }
-            bins.push(Bin { id, first, chunks: bai::chunks(&mut cursor, chunks)? });
+            bins.push(id, first, cursor.arrays(chunks, "chunks")?)?;
         }
         references.push(Reference::new(bins, Vec::new(), counts, most)?);
     }

@@ -29,6 +29,12 @@ impl<'a> Cursor<'a> {
         Ok(out)
     }
 
+    /// `n` items of `N` bytes.
+    pub(super) fn arrays<const N: usize>(&mut self, n: usize, field: &str) -> Result<&'a [[u8; N]]> {
+        let bytes = n.checked_mul(N).ok_or_else(|| Error::corrupt("truncated index").field(field))?;
+        Ok(self.take(bytes, field)?.as_chunks().0)
+    }
+
     pub(super) fn u32(&mut self, field: &str) -> Result<u32> {
         Ok(u32::from_le_bytes(self.array(field)?))
     }

@@ -169,7 +169,8 @@ fn what_is_built_is_compact() {
 }
 
 fn bin_chunks(index: &BinningIndex, id: u32) -> Vec<(String, String)> {
-    index.references()[1].bin(id).map_or(Vec::new(), |b| raw(&b.chunks))
+    let reference = &index.references()[1];
+    reference.bin(id).map_or(Vec::new(), |b| raw(reference.chunks_of(b)))
 }
 
 #[test]
