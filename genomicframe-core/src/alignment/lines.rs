@@ -94,8 +94,8 @@ impl Lines {
     }
 
     pub(super) fn finish(&mut self) -> Result<ArrayRef> {
-        // The next batch will be about as long.
-        let room = self.text.len();
+        // The next batch will be about as long; of one that does not fit, all would be copied to twice the room.
+        let room = self.text.len() + self.text.len() / 8;
         let text = std::mem::replace(&mut self.text, Vec::with_capacity(room));
         let ends = std::mem::replace(&mut self.ends, vec![0]);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));

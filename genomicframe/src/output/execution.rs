@@ -224,3 +224,26 @@ pub(super) fn file_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig
 fn sum(plan: &Arc<dyn ExecutionPlan>, of: &dyn Fn(&Arc<dyn ExecutionPlan>) -> Option<u64>) -> u64 {
     of(plan).unwrap_or(0) + plan.children().into_iter().map(|child| sum(child, of)).sum::<u64>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::GenomicContext;
+
+    #[tokio::test]
+    async fn text_comes_in_batches_that_are_still_in_the_cache_when_they_are_written() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/sample.bam");
+        let ctx = GenomicContext::builder().threads(1).build().unwrap();
+        let frame = ctx.sql(&format!("SELECT * FROM '{path}'")).await.unwrap();
+        let native = Native::of(&frame).unwrap();
+        let columns = Execution::new(frame.clone()).await.unwrap();
+        let text = Execution::new(frame).await.unwrap().as_text(&native).unwrap();
+        for (execution, most) in [(columns, 8192), (text, 2048)] {
+            let mut rows = Vec::new();
+            for stream in execution.start_partitions().unwrap() {
+                rows.extend(stream.map_ok(|b| b.num_rows()).try_collect::<Vec<_>>().await.unwrap());
+            }
+            assert_eq!((rows.iter().sum::<usize>(), rows.iter().max()), (4905, Some(&most.min(4905))), "{rows:?}");
+        }
+    }
+}

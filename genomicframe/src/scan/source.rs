@@ -190,6 +190,8 @@ impl FileSource for GenomicSource {
     }
 
     fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
+        // The session's is for columns.
+        let batch_size = if self.text { batch_size.min(LINES) } else { batch_size };
         Arc::new(Self { batch_size, ..self.clone() })
     }
 
