@@ -15,6 +15,7 @@ use crate::genome::Contigs;
 use crate::scan::Warnings;
 use crate::text::fields::utf8;
 use crate::text::numbers::write_int;
+use crate::text::room_like;
 
 /// The lines of a batch under construction.
 pub(super) struct Lines {
@@ -94,9 +95,8 @@ impl Lines {
     }
 
     pub(super) fn finish(&mut self) -> Result<ArrayRef> {
-        // The next batch will be about as long; of one that does not fit, all would be copied to twice the room.
-        let room = self.text.len() + self.text.len() / 8;
-        let text = std::mem::replace(&mut self.text, Vec::with_capacity(room));
+        let room = room_like(self.text.len());
+        let text = std::mem::replace(&mut self.text, room);
         let ends = std::mem::replace(&mut self.ends, vec![0]);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
         Ok(Arc::new(BinaryArray::try_new(offsets, text.into(), None)?))

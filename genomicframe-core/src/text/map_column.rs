@@ -108,7 +108,7 @@ impl MapColumn {
     /// # Errors
     /// When the rows are not ended.
     pub(crate) fn finish(&mut self) -> Result<ArrayRef> {
-        let room = Vec::with_capacity(self.keys.len());
+        let room = super::room_like(self.keys.len());
         let keys = self.texts.array(std::mem::replace(&mut self.keys, room))?;
         if self.texts.are_many() {
             (self.texts, self.seen) = (Texts::default(), Vec::new());

@@ -11,3 +11,9 @@ pub(crate) mod repeated;
 pub(crate) mod sample;
 pub(crate) mod spans;
 pub(crate) mod text_column;
+
+/// A buffer for a batch like the one before, which needed `len`. Of one that does not quite fit, all would be copied to twice
+/// the room; what is left over is never touched.
+pub(crate) fn room_like<T>(len: usize) -> Vec<T> {
+    Vec::with_capacity(len + len / 8)
+}

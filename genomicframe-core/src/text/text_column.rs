@@ -110,8 +110,7 @@ impl TextColumn {
     pub(crate) fn finish_views(&mut self) -> Result<StringViewArray> {
         self.checked = 0;
         self.decoded.clear();
-        // The next batch will need about as much.
-        let room = Vec::with_capacity(self.bytes.len());
+        let room = super::room_like(self.bytes.len());
         let bytes = std::mem::replace(&mut self.bytes, room);
         let mut next = Vec::with_capacity(self.offsets.len());
         next.push(0);
