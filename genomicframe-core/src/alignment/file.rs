@@ -20,13 +20,18 @@ use crate::scan::{
 /// Where a record lies, as columns.
 pub const SPAN: SpanColumns = SpanColumns { contig: "rname", start: "pos", end: "end", zero_based: false };
 
-/// Bytes of first records after which looking ends: a sample of long ones is as good as one of many.
-pub(crate) const ENOUGH: usize = 4 << 20;
+/// Inflated bytes of first records that are enough, when there are a few of them: more than one read of a file's beginning
+/// holds would take another round trip before each query.
+const ENOUGH: usize = 96 << 10;
+const FEW: usize = 20;
+/// Enough of any: a sample of long ones is as good as one of many.
+const ENOUGH_OF_LONG: usize = 1 << 20;
 
 /// What the first records show.
 #[derive(Debug, Default)]
 pub(crate) struct FirstRecords {
     seen: SeenTags,
+    records: usize,
     /// The contig of the first one, if there is one and it is sound.
     contig: Option<Option<usize>>,
 }
@@ -38,7 +43,13 @@ impl FirstRecords {
     /// When its tags are broken.
     pub(crate) fn add(&mut self, record: &Record<'_>) -> Result<()> {
         self.contig.get_or_insert(record.contig());
+        self.records += 1;
         self.seen.add(record)
+    }
+
+    /// Whether these, of `bytes`, show enough.
+    pub(crate) fn are_enough(&self, bytes: usize) -> bool {
+        bytes >= if self.records < FEW { ENOUGH_OF_LONG } else { ENOUGH }
     }
 }
 

@@ -11,7 +11,7 @@ use super::decode::BamRows;
 use super::header::BamHeader;
 use super::starts::BamStarts;
 use crate::alignment::AlignmentRows;
-use crate::alignment::file::{AlignmentFile, ENOUGH, FirstRecords, SPAN};
+use crate::alignment::file::{AlignmentFile, FirstRecords, SPAN};
 use crate::alignment::record::{Record, SMALLEST};
 use crate::error::{Error, Result};
 use crate::genome::{Contigs, RegionSet};
@@ -59,7 +59,7 @@ async fn sample_records(head: &mut Head<'_>, header: &BamHeader, options: &OpenO
     let mut at = header.len;
     // The header's bytes are bounded; a sample that would go beyond has seen enough.
     for _ in 0..options.limits.sampled_records {
-        let is_enough = at - header.len >= ENOUGH;
+        let is_enough = first.are_enough(at - header.len);
         if is_enough || at + 4 > options.limits.header_bytes || !head.at_least(at + 4).await? {
             break;
         }

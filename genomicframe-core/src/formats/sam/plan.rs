@@ -12,7 +12,7 @@ use super::header::SamHeader;
 use super::parse::parse_line;
 use crate::alignment::AlignmentRows;
 use crate::alignment::Record;
-use crate::alignment::file::{AlignmentFile, ENOUGH, FirstRecords, SPAN};
+use crate::alignment::file::{AlignmentFile, FirstRecords, SPAN};
 use crate::error::Result;
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
@@ -58,6 +58,9 @@ async fn sample_records(head: &mut Head<'_>, header: &SamHeader, options: &OpenO
     let mut record = Vec::new();
     let mut at = header.len;
     for _ in 0..options.limits.sampled_records {
+        if first.are_enough(at - header.len) {
+            break;
+        }
         let len = loop {
             let rest = &head.bytes()[at..];
             match framer.frame(rest, head.is_whole()) {
@@ -73,7 +76,7 @@ async fn sample_records(head: &mut Head<'_>, header: &SamHeader, options: &OpenO
             break;
         }
         match Record::new(&record, header.contigs.len()) {
-            Ok(record) if first.add(&record).is_ok() && at - header.len < ENOUGH => at += len,
+            Ok(record) if first.add(&record).is_ok() => at += len,
             _ => break,
         }
     }
