@@ -6,11 +6,15 @@
 //! | `proxy` | a proxy that notes requests and spoils answers |
 //! | `rows` | the same rows from each server as from the disk |
 //! | `access` | credentials, profiles, signed links, users, and what is told when they are wrong |
+//! | `bytes` | what a region costs beside what it needs, and the memory of a scan |
 //! | `faults` | schedules of faults: right rows or an error |
+//! | `figures` | what a distance costs, measured on demand |
 //! | `secrets` | a canary in each place where a secret may be |
 
 mod access;
+mod bytes;
 mod faults;
+mod figures;
 pub mod proxy;
 mod rows;
 mod secrets;
