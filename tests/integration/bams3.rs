@@ -39,7 +39,8 @@ fn dataset_of(bam: &str) -> String {
     each.iter().find(|(name, _)| name == bam).unwrap().1.display().to_string()
 }
 
-fn write_sam(sql: &str, to: &Path) {
+/// Writes what a query selects of alignments as SAM.
+pub fn write_sam(sql: &str, to: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (sql, to) = (sql.to_owned(), to.to_owned());
     // A test may be a task itself.

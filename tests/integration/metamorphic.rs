@@ -5,15 +5,15 @@ use genomicframe_core::scan::IndexChoice;
 
 use crate::support::{Random, context, data, read, rows, sorted};
 
-struct Case {
-    file: &'static str,
+pub struct Case {
+    pub file: &'static str,
     /// Regions that are asked for, each on its own; the empty one is the whole file.
-    regions: &'static [&'static str],
+    pub regions: &'static [&'static str],
     /// Projections; the empty one is all columns.
-    columns: &'static [&'static [&'static str]],
+    pub columns: &'static [&'static [&'static str]],
 }
 
-const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
     Case {
         file: "sample.bam",
         regions: &["", "chr1", "chr1:9,000-11,000", "chr2:1-100", "chrX:39,000-40,000", "chrUn_empty", "*", "nowhere"],
@@ -134,29 +134,46 @@ async fn plain_gzip_and_bgzf_are_the_same_rows() {
     }
 }
 
+/// A file whose rows lie on the genome.
+pub struct Table {
+    pub file: &'static str,
+    /// Its columns of contig, start and end.
+    pub place: [&'static str; 3],
+    /// Columns of numbers.
+    numbers: [&'static str; 4],
+}
+
+pub const TABLES: [Table; 5] = [
+    Table { file: "sample.bam", place: ["rname", "pos", "end"], numbers: ["mapq", "flag", "tlen", "tag_nm"] },
+    Table { file: "cohort.vcf.gz", place: ["chrom", "pos", "end"], numbers: ["qual", "info_dp", "pos", "end"] },
+    Table { file: "genes.gff3.gz", place: ["seqid", "start", "end"], numbers: ["score", "start", "end", "phase"] },
+    Table { file: "panel.bed", place: ["chrom", "start", "end"], numbers: ["score", "start", "end", "end"] },
+    Table { file: "targets3.bed", place: ["chrom", "start", "end"], numbers: ["start", "start", "end", "end"] },
+];
+
+impl Table {
+    /// A condition of a random shape.
+    pub fn predicate(&self, random: &mut Random) -> String {
+        predicate(random, &self.place, &["'chr1'", "'chr2'", "'chrX'", "'none'"], &self.numbers, 3)
+    }
+}
+
 /// Predicates of many shapes: what is pushed into the scan must keep the rows that DataFusion keeps by itself.
 #[tokio::test]
 async fn pushed_predicates_keep_the_rows_of_plain_ones() {
-    let tables = [
-        ("sample.bam", ["rname", "pos", "end"], "'chr1' 'chr2' 'chrX' 'none'", ["mapq", "flag", "tlen", "tag_nm"]),
-        ("cohort.vcf.gz", ["chrom", "pos", "end"], "'chr1' 'chr2' 'chrX' 'none'", ["qual", "info_dp", "pos", "end"]),
-        ("genes.gff3.gz", ["seqid", "start", "end"], "'chr1' 'chr2' 'chrX' 'none'", ["score", "start", "end", "phase"]),
-        ("panel.bed", ["chrom", "start", "end"], "'chr1' 'chr2' 'chrX' 'none'", ["score", "start", "end", "end"]),
-        ("targets3.bed", ["chrom", "start", "end"], "'chr1' 'chr2' 'chrX' 'none'", ["start", "start", "end", "end"]),
-    ];
     let mut random = Random(7);
     let ctx = context(2, 256);
-    for (file, [contig, start, end], names, numbers) in tables {
+    for table in TABLES {
+        let (file, [contig, start, end]) = (table.file, table.place);
         let path = data(file);
-        let table = ctx.read(path.as_str(), ReadOptions::new()).await.unwrap();
-        let batches = table.clone().collect().await.unwrap();
+        let read = ctx.read(path.as_str(), ReadOptions::new()).await.unwrap();
+        let batches = read.clone().collect().await.unwrap();
         // A table in memory has no push-down at all.
-        let schema = std::sync::Arc::clone(table.schema().inner());
+        let schema = std::sync::Arc::clone(read.schema().inner());
         let plain = genomicframe::datafusion::datasource::MemTable::try_new(schema, vec![batches]).unwrap();
         ctx.session().register_table("plain", std::sync::Arc::new(plain)).unwrap();
-        let names: Vec<&str> = names.split(' ').collect();
         for _ in 0..150 {
-            let predicate = predicate(&mut random, &[contig, start, end], &names, &numbers, 3);
+            let predicate = table.predicate(&mut random);
             let sql = |from: &str| format!("SELECT {contig}, {start}, {end} FROM {from} WHERE {predicate}");
             let pushed = crate::support::query(&ctx, &sql(&format!("'{path}'"))).await;
             assert_eq!(pushed, crate::support::query(&ctx, &sql("plain")).await, "{file}: {predicate}");

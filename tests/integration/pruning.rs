@@ -14,7 +14,7 @@ use genomicframe_core::scan::{OpenOptions, Partition, ScanMetrics, ScanRequest, 
 use crate::support::{context, data, query};
 
 /// Stored bytes of the BGZF blocks that the index names for the regions, and the number of ranges they make.
-fn named_by_index(path: &str, index: &str, ids: &[(usize, &RegionSet, &str)]) -> (u64, u64) {
+pub fn named_by_index(path: &str, index: &str, ids: &[(usize, &RegionSet, &str)]) -> (u64, u64) {
     let file = std::fs::read(path).unwrap();
     let index = BinningIndex::parse(&std::fs::read(index).unwrap()).unwrap();
     let mut blocks = std::collections::BTreeSet::new();
@@ -104,21 +104,23 @@ fn planned(plan: &[String], key: &str) -> u64 {
     text[at..].chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
 }
 
+/// Predicates that name one stretch of `sample.bam` in many ways.
+pub const SHAPES: [&str; 7] = [
+    "rname = 'chr10' AND pos BETWEEN 100 AND 20000",
+    "rname = 'chr10' AND pos <= 20000 AND end >= 100",
+    "rname IN ('chr10') AND end >= 100 AND NOT pos > 20000",
+    "(rname = 'chr10' AND pos < 1000) OR (rname = 'chr10' AND pos > 5000 AND pos <= 20000)",
+    "20000 >= pos AND 'chr10' = rname",
+    "in_region(rname, pos, end, 'chr10:100-20,000')",
+    "in_region(rname, pos, end, 'chr10:100-20,000') AND mapq >= 30",
+];
+
 #[tokio::test]
 async fn every_shape_of_predicate_narrows_the_scan() {
     let path = data("sample.bam");
     let ctx = context(1, 8192);
     let whole = std::fs::metadata(&path).unwrap().len();
-    let region = "chr10:100-20,000";
-    for predicate in [
-        "rname = 'chr10' AND pos BETWEEN 100 AND 20000",
-        "rname = 'chr10' AND pos <= 20000 AND end >= 100",
-        "rname IN ('chr10') AND end >= 100 AND NOT pos > 20000",
-        "(rname = 'chr10' AND pos < 1000) OR (rname = 'chr10' AND pos > 5000 AND pos <= 20000)",
-        "20000 >= pos AND 'chr10' = rname",
-        &format!("in_region(rname, pos, end, '{region}')"),
-        &format!("in_region(rname, pos, end, '{region}') AND mapq >= 30"),
-    ] {
+    for predicate in SHAPES {
         let plan = query(&ctx, &format!("EXPLAIN SELECT qname FROM '{path}' WHERE {predicate}")).await;
         let bytes = planned(&plan, " bytes");
         assert!(bytes < whole / 2, "{predicate}: {bytes} of {whole} bytes: {plan:?}");

@@ -1,34 +1,40 @@
 //! The SQL surface: the doors to files, the dialect, functions.
 
-use crate::support::{context, data, number, query};
+use crate::support::{context, data, folder, number, query};
+
+/// Statements in which `end` and names in any case are columns; `@` stands for the place of the files.
+pub const NAMES: [&str; 5] = [
+    "SELECT rname, end FROM '@/sample.bam' WHERE end >= 5 ORDER BY pos, end LIMIT 3",
+    "SELECT max(end) - min(r.pos), count(end) FROM '@/sample.bam' r",
+    "SELECT CASE WHEN end > 100 THEN end ELSE -end END AS x, end FROM '@/sample.bam' LIMIT 1",
+    "SELECT CHROM, Pos, REF, alt, QUAL, filter, Info_AF FROM '@/cohort.vcf.gz' WHERE FILTER = 'PASS' LIMIT 2",
+    "SELECT filter, count(*) FROM '@/cohort.vcf.gz' GROUP BY filter",
+];
 
 #[tokio::test]
 async fn end_needs_no_quotes_and_case_folds() {
-    let (ctx, bam, vcf) = (context(2, 8192), data("sample.bam"), data("cohort.vcf.gz"));
-    for sql in [
-        format!("SELECT rname, end FROM '{bam}' WHERE end >= 5 ORDER BY pos, end LIMIT 3"),
-        format!("SELECT max(end) - min(r.pos), count(end) FROM '{bam}' r"),
-        format!("SELECT CASE WHEN end > 100 THEN end ELSE -end END AS x, end FROM '{bam}' LIMIT 1"),
-        format!("SELECT CHROM, Pos, REF, alt, QUAL, filter, Info_AF FROM '{vcf}' WHERE FILTER = 'PASS' LIMIT 2"),
-        format!("SELECT filter, count(*) FROM '{vcf}' GROUP BY filter"),
-    ] {
-        assert!(!query(&ctx, &sql).await.is_empty(), "{sql}");
+    let ctx = context(2, 8192);
+    for sql in NAMES {
+        assert!(!query(&ctx, &sql.replace('@', &folder())).await.is_empty(), "{sql}");
     }
 }
+
+/// Statements of every kind that count the rows of one file.
+pub const STATEMENTS: [&str; 6] = [
+    "WITH t AS (SELECT * FROM '@/targets3.bed') SELECT count(*) FROM t",
+    "SELECT (SELECT count(*) FROM '@/targets3.bed')",
+    "SELECT count(*) FROM (SELECT * FROM '@/targets3.bed' UNION ALL SELECT * FROM '@/targets3.bed' WHERE false)",
+    "SELECT count(*) FROM '@/targets3.bed' a WHERE a.chrom IN (SELECT chrom FROM read_bed('@/targets3.bed'))",
+    "CREATE VIEW v AS SELECT * FROM '@/targets3.bed'; SELECT count(*) FROM v",
+    "CREATE TABLE m AS SELECT * FROM '@/targets3.bed'; SELECT count(*) FROM m",
+];
 
 #[tokio::test]
 async fn files_are_found_in_every_kind_of_statement() {
     let (ctx, bed) = (context(2, 8192), data("targets3.bed"));
     let n = number(&ctx, &format!("SELECT count(*) FROM '{bed}'")).await;
-    for sql in [
-        format!("WITH t AS (SELECT * FROM '{bed}') SELECT count(*) FROM t"),
-        format!("SELECT (SELECT count(*) FROM '{bed}')"),
-        format!("SELECT count(*) FROM (SELECT * FROM '{bed}' UNION ALL SELECT * FROM '{bed}' WHERE false)"),
-        format!("SELECT count(*) FROM '{bed}' a WHERE a.chrom IN (SELECT chrom FROM read_bed('{bed}'))"),
-        format!("CREATE VIEW v AS SELECT * FROM '{bed}'; SELECT count(*) FROM v"),
-        format!("CREATE TABLE m AS SELECT * FROM '{bed}'; SELECT count(*) FROM m"),
-    ] {
-        assert_eq!(number(&ctx, &sql).await, n, "{sql}");
+    for sql in STATEMENTS {
+        assert_eq!(number(&ctx, &sql.replace('@', &folder())).await, n, "{sql}");
     }
     assert_eq!(query(&ctx, &format!("DESCRIBE '{bed}'")).await.len(), 3);
     let folder = tempfile::tempdir().unwrap();
@@ -49,18 +55,21 @@ async fn order_by_and_limit() {
     assert_eq!(rows, all[..5].iter().map(u64::to_string).collect::<Vec<_>>());
 }
 
+/// Tables of the same rows.
+pub const FUNCTIONS: [&str; 4] = [
+    "read_bam('@/sample.bam', region => 'chr1:1-20,000')",
+    "READ_BAM('@/sample.bam', region => ['chr1:1-10000', 'chr1:5000-20000']) r",
+    "read_files('@/sample.bam', region => 'chr1:1-20k', index => 'none')",
+    "read_bam(['@/sample.bam'], region => '1:1-20000')",
+];
+
 #[tokio::test]
 async fn read_functions_take_paths_lists_and_options() {
     let (ctx, bam) = (context(2, 8192), data("sample.bam"));
     let n =
         number(&ctx, &format!("SELECT count(*) FROM '{bam}' WHERE in_region(rname, pos, end, 'chr1:1-20000')")).await;
-    for from in [
-        format!("read_bam('{bam}', region => 'chr1:1-20,000')"),
-        format!("READ_BAM('{bam}', region => ['chr1:1-10000', 'chr1:5000-20000']) r"),
-        format!("read_files('{bam}', region => 'chr1:1-20k', index => 'none')"),
-        format!("read_bam(['{bam}'], region => '1:1-20000')"),
-    ] {
-        assert_eq!(number(&ctx, &format!("SELECT count(*) FROM {from}")).await, n, "{from}");
+    for from in FUNCTIONS {
+        assert_eq!(number(&ctx, &format!("SELECT count(*) FROM {}", from.replace('@', &folder()))).await, n, "{from}");
     }
     // Two regions of one file are two tables.
     let sql = format!(

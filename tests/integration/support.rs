@@ -7,9 +7,14 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use genomicframe::{GenomicContext, ReadOptions};
 
+/// Where the sample files lie.
+pub fn folder() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data").display().to_string()
+}
+
 /// The path of a sample file.
 pub fn data(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name).display().to_string()
+    format!("{}/{name}", folder())
 }
 
 /// A context with these settings.

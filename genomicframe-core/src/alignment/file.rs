@@ -13,8 +13,8 @@ use crate::genome::Contigs;
 use crate::index::BinningIndex;
 use crate::io::ObjectIo;
 use crate::scan::{
-    Condition, Cut, IndexState, Partition, Pushdown, RecordStarts, ScanPlan, ScanRequest, SpanColumns, SpanFilter,
-    Statistics, StreamFile, Test,
+    Condition, Cut, Head, IndexState, Partition, Pushdown, RecordStarts, ScanPlan, ScanRequest, SpanColumns,
+    SpanFilter, Statistics, StreamFile, Test,
 };
 
 /// Where a record lies, as columns.
@@ -22,11 +22,14 @@ pub const SPAN: SpanColumns = SpanColumns { contig: "rname", start: "pos", end: 
 
 /// Bytes of first records after which looking ends: a sample of long ones is as good as one of many.
 pub(crate) const ENOUGH: usize = 4 << 20;
+/// Records for which another read is made, where the first one holds fewer.
+const FEW: usize = 20;
 
 /// What the first records show.
 #[derive(Debug, Default)]
 pub(crate) struct FirstRecords {
     seen: SeenTags,
+    records: usize,
     /// The contig of the first one, if there is one and it is sound.
     contig: Option<Option<usize>>,
 }
@@ -38,7 +41,13 @@ impl FirstRecords {
     /// When its tags are broken.
     pub(crate) fn add(&mut self, record: &Record<'_>) -> Result<()> {
         self.contig.get_or_insert(record.contig());
+        self.records += 1;
         self.seen.add(record)
+    }
+
+    /// Whether these few are enough, rather than to read on: that would be a round trip before each query.
+    pub(crate) fn are_enough(&self, head: &Head<'_>) -> bool {
+        self.records >= FEW && head.reads_on()
     }
 }
 

@@ -218,6 +218,19 @@ impl ObjectIo for CachedIo {
         .boxed()
     }
 
+    fn read_last<'a>(&'a self, at: &'a Location, n: u64) -> BoxFuture<'a, Option<(ObjectMeta, Bytes)>> {
+        async move {
+            // What is kept is compared with the version that the beginning is of.
+            if n > LONGEST_END || self.cache.load(at, Part::End).is_some() {
+                return None;
+            }
+            let (object, bytes) = self.io.read_last(at, n).await?;
+            self.cache.keep(&object, Part::End, object.size - bytes.len() as u64, &bytes);
+            Some((object, bytes))
+        }
+        .boxed()
+    }
+
     fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {
         async move {
             if let Some((object, bytes)) = self.fresh(at, Part::Whole).await? {

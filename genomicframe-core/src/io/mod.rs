@@ -100,6 +100,13 @@ pub trait ObjectIo: fmt::Debug + Send + Sync {
         .boxed()
     }
 
+    /// The last `n` bytes of an object, which nothing is known of before; `None` where that takes more than one request, so
+    /// that nothing is gained by it. An object that is shorter comes whole.
+    fn read_last<'a>(&'a self, at: &'a Location, n: u64) -> BoxFuture<'a, Option<(ObjectMeta, Bytes)>> {
+        let _ = (at, n);
+        Box::pin(std::future::ready(None))
+    }
+
     /// A whole object of at most `most` bytes, which nothing is known of before.
     ///
     /// # Errors

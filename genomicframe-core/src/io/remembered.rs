@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::{Location, ObjectIo, ObjectMeta, Requests};
+use crate::bgzf::EOF_BLOCK;
 use crate::error::Result;
 
 /// Reads through another, and hands out again what it has read: a format is told by the bytes that it then opens with.
@@ -31,6 +32,16 @@ pub struct Remembered<'a> {
     io: &'a dyn ObjectIo,
     reads: Mutex<Vec<(ObjectMeta, Range<u64>, Bytes)>>,
     first: OnceLock<ObjectMeta>,
+}
+
+/// Bytes of the end that a BGZF file is known by.
+const END: u64 = EOF_BLOCK.len() as u64;
+/// Names of files that are BGZF, or worth the question.
+const BLOCKED: [&str; 4] = [".bam", ".gz", ".bgz", ".bgzf"];
+
+/// Whether the end of a file called so will be looked at, so that it may be asked for together with the beginning.
+fn ends_in_block(at: &Location) -> bool {
+    BLOCKED.iter().any(|ending| at.file_name().ends_with(ending))
 }
 
 /// Reads that are kept: the beginning, the end, and one or two on the way.
@@ -101,9 +112,15 @@ impl ObjectIo for Remembered<'_> {
             if let Some(found) = self.find(|o| o.location == *at, |size| 0..size.min(most)) {
                 return Ok(found);
             }
-            let (object, bytes) = self.io.read_first(at, most).await?;
+            let last = async { if ends_in_block(at) { self.io.read_last(at, END).await } else { None } };
+            let (first, last) = futures::join!(self.io.read_first(at, most), last);
+            let (object, bytes) = first?;
             self.first.get_or_init(|| object.clone());
             self.keep(&object, 0, &bytes);
+            // That of another version is not found again.
+            if let Some((object, bytes)) = last {
+                self.keep(&object, object.size - bytes.len() as u64, &bytes);
+            }
             Ok((object, bytes))
         }
         .boxed()

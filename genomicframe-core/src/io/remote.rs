@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{Extensions, GetOptions, ObjectStore};
+use object_store::{Extensions, GetOptions, GetRange, ObjectStore};
 use url::Url;
 
 use super::failure::has_no_range;
@@ -171,6 +171,19 @@ impl ObjectIo for RemoteIo {
                     Ok((object, bytes))
                 }
             }
+        }
+        .boxed()
+    }
+
+    /// Where the store knows such ranges, which Azure does not. What fails is for the read that is made for certain to tell.
+    fn read_last<'a>(&'a self, at: &'a Location, n: u64) -> BoxFuture<'a, Option<(ObjectMeta, Bytes)>> {
+        async move {
+            let (store, path) = self.resolve(at).ok()?;
+            let options = options(&Errand::to(at)).with_range(Some(GetRange::Suffix(n)));
+            let result = store.get_opts(&path, options).await.ok()?;
+            let object = described(at, &result.meta);
+            let bytes = result.bytes().await.ok()?;
+            (bytes.len() as u64 == object.size.min(n)).then_some((object, bytes))
         }
         .boxed()
     }

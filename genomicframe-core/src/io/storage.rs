@@ -65,6 +65,10 @@ impl ObjectIo for Storage {
         self.serving(at).read_first(at, most)
     }
 
+    fn read_last<'a>(&'a self, at: &'a Location, n: u64) -> BoxFuture<'a, Option<(ObjectMeta, Bytes)>> {
+        self.serving(at).read_last(at, n)
+    }
+
     fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {
         self.serving(at).read_small(at, most)
     }

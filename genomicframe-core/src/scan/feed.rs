@@ -176,6 +176,20 @@ impl<'a> Feed<'a> {
         self.state
     }
 
+    /// Whether the next piece takes a request for bytes that were not planned.
+    pub(super) fn reads_on(&self) -> bool {
+        let FeedState { next, requests, stored, unframe, .. } = &self.state;
+        let is_there = match unframe {
+            Unframe::Raw => !stored.bytes.is_empty(),
+            Unframe::Gzip { pending, .. } => *pending || !stored.bytes.is_empty(),
+            // What is broken is told without a request.
+            Unframe::Bgzf { .. } => {
+                block_size(&stored.bytes).map_or(true, |n| n.is_some_and(|n| n <= stored.bytes.len()))
+            }
+        };
+        !is_there && requests.planned_end(*next) == *next && *next < self.object.size
+    }
+
     /// The next piece; `None` at the end of the object.
     pub(super) async fn next(&mut self) -> Result<Option<Piece>> {
         let piece = self.piece().await.map_err(|e| e.in_object(&self.object.location))?;
@@ -371,6 +385,11 @@ impl<'a> Head<'a> {
     /// Whether `bytes` is all that the object holds.
     pub fn is_whole(&self) -> bool {
         self.ended
+    }
+
+    /// Whether what follows [`Head::bytes`] must be asked for.
+    pub(crate) fn reads_on(&self) -> bool {
+        !self.ended && self.feed.reads_on()
     }
 
     /// Reads on until `n` bytes are there; `false` when the object ends before.

@@ -75,6 +75,14 @@ impl ObjectIo for Paced {
         .boxed()
     }
 
+    fn read_last<'a>(&'a self, at: &'a Location, n: u64) -> BoxFuture<'a, Option<(ObjectMeta, Bytes)>> {
+        async move {
+            let _permit = permit(at).await;
+            self.storage.read_last(at, n).await
+        }
+        .boxed()
+    }
+
     fn read_small<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {
         async move {
             let _permit = permit(at).await;

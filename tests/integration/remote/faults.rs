@@ -1,9 +1,11 @@
 //! Through faults: the right rows or an error, soon enough, and never fewer rows.
+//!
+//! `GF_FAULT_SCHEDULES` says how many schedules are tried; `.ci/soak` tries twenty times as many as every run does.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use genomicframe::GenomicContext;
@@ -14,9 +16,14 @@ use super::servers::{self, Options, options, s3_options, shelf};
 use crate::support::{query, sorted};
 
 /// Schedules, each of which begins with its own number.
-const SEEDS: u64 = 25;
+fn schedules() -> u64 {
+    std::env::var("GF_FAULT_SCHEDULES").map_or(25, |n| n.parse().unwrap())
+}
+
 /// No query may take longer, whatever happens.
 const LONGEST: Duration = Duration::from_secs(30);
+/// Schedules that are tried at the same time: most of it is waited.
+const AT_ONCE: usize = 5;
 
 /// Options that make a test of waiting and trying again short.
 fn hasty(endpoint: &str) -> Options {
@@ -47,48 +54,155 @@ fn schedule(seed: u64, every: u64) -> impl Fn(&Request, u64) -> Option<Fault> + 
     }
 }
 
-/// The rows, or what is said instead of them.
-async fn answer(ctx: &GenomicContext, sql: &str) -> Result<Vec<String>, String> {
-    let rows = async { Ok(sorted(&ctx.sql(sql).await?.collect().await?)) };
-    let rows = tokio::time::timeout(LONGEST, rows).await.unwrap_or_else(|_| panic!("{sql} hangs"));
-    rows.map_err(|e: genomicframe::Error| e.to_string())
+/// What `work` made, or what is said instead of it.
+async fn within<T>(work: impl Future<Output = genomicframe::Result<T>>) -> Outcome<T> {
+    match tokio::time::timeout(LONGEST, work).await {
+        Ok(Ok(made)) => Outcome::Made(made),
+        Ok(Err(e)) => Outcome::Error(e.to_string()),
+        Err(_) => Outcome::Hang,
+    }
 }
 
-/// Right answers and errors through one schedule.
-async fn run(seed: u64, server: &str, expected: &[Vec<String>]) -> (u32, u32) {
+#[derive(Debug, PartialEq)]
+enum Outcome<T> {
+    Made(T),
+    Error(String),
+    Hang,
+}
+
+impl<T: std::fmt::Debug> Outcome<T> {
+    fn error(self) -> String {
+        match self {
+            Self::Error(e) => e,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn answer(ctx: &GenomicContext, sql: &str) -> Outcome<Vec<String>> {
+    within(async { Ok(sorted(&ctx.sql(sql).await?.collect().await?)) }).await
+}
+
+/// What came of schedules.
+#[derive(Default)]
+struct Tally {
+    faults: u64,
+    right: u64,
+    errors: u64,
+    /// Hangs, wrong answers and errors that do not say where, each with its schedule.
+    hangs: Vec<String>,
+    wrong: Vec<String>,
+    /// How often each query was asked.
+    asked: [u64; QUERIES.len()],
+}
+
+impl Tally {
+    /// Tells what came of `what`, whose answer is right where `is_right` says so.
+    fn add<T>(&mut self, what: String, outcome: Outcome<T>, is_right: impl FnOnce(&T) -> bool) {
+        match outcome {
+            Outcome::Made(made) if is_right(&made) => self.right += 1,
+            Outcome::Made(_) => self.wrong.push(what),
+            Outcome::Error(e) if e.contains("s3://lab/") => self.errors += 1,
+            Outcome::Error(e) => self.wrong.push(format!("{what}: {e}")),
+            Outcome::Hang => self.hangs.push(what),
+        }
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        self.faults += other.faults;
+        self.right += other.right;
+        self.errors += other.errors;
+        self.hangs.extend(other.hangs);
+        self.wrong.extend(other.wrong);
+        self.asked.iter_mut().zip(other.asked).for_each(|(n, more)| *n += more);
+        self
+    }
+
+    /// Prints the sum of `of`, and fails where something was not as it must be.
+    fn judge(&self, of: &str, schedules: u64, begun: Instant) {
+        let Self { faults, right, errors, hangs, wrong, .. } = self;
+        eprintln!(
+            "{of}: {schedules} schedules, {faults} faults, {right} right, {errors} errors, {} hangs, {} wrong, {:.0} s",
+            hangs.len(),
+            wrong.len(),
+            begun.elapsed().as_secs_f64()
+        );
+        assert!(hangs.is_empty() && wrong.is_empty(), "hangs: {hangs:#?}\nwrong: {wrong:#?}");
+        assert!(*right > 0 && *errors > 0);
+    }
+}
+
+/// Four queries through one schedule.
+async fn read(seed: u64, server: &str, expected: &[Vec<String>]) -> Tally {
     let proxy = Proxy::before(server).await;
     // From now and then to most of the time.
     proxy.fault(schedule(seed, [12, 6, 3, 2][seed as usize % 4]));
     let ctx = hasty_context(&proxy.url);
-    let (mut right, mut failed) = (0, 0);
+    let mut tally = Tally::default();
     let at = seed as usize * 4;
     for i in (at..at + 4).map(|i| i % QUERIES.len()) {
-        match answer(&ctx, &QUERIES[i].replace('@', "s3://lab")).await {
-            Ok(rows) => {
-                assert!(rows == expected[i], "seed {seed}: {}: {} rows", QUERIES[i], rows.len());
-                right += 1;
-            }
-            Err(e) => {
-                assert!(e.contains("s3://lab/"), "seed {seed}: {}: {e}", QUERIES[i]);
-                failed += 1;
-            }
-        }
+        let outcome = answer(&ctx, &QUERIES[i].replace('@', "s3://lab")).await;
+        let rows = if let Outcome::Made(rows) = &outcome { rows.len() } else { 0 };
+        let what = format!("schedule {seed}: {}: {rows} rows of {}", QUERIES[i], expected[i].len());
+        tally.add(what, outcome, |rows| *rows == expected[i]);
+        tally.asked[i] += 1;
     }
-    (right, failed)
+    Tally { faults: proxy.faults(), ..tally }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn right_rows_or_an_error() {
-    let server = servers::s3(shelf()).await;
+    let (server, begun) = (servers::s3(shelf()).await, Instant::now());
     let mut expected = Vec::new();
     for sql in QUERIES {
         expected.push(local(sql).await);
     }
-    // Most of the time is waited.
-    let runs = futures::stream::iter(0..SEEDS).map(|seed| run(seed, &server, &expected)).buffer_unordered(5);
-    let (right, failed) = runs.fold((0, 0), |sum, one| async move { (sum.0 + one.0, sum.1 + one.1) }).await;
-    eprintln!("{right} answers and {failed} errors through {SEEDS} schedules");
-    assert!(right > failed && failed > 0, "{right} answers, {failed} errors");
+    let all = futures::stream::iter(0..schedules()).map(|seed| read(seed, &server, &expected));
+    let tally = all.buffer_unordered(AT_ONCE).fold(Tally::default(), |sum, one| async { sum.and(one) }).await;
+    tally.judge("reading", schedules(), begun);
+    assert!(tally.right > tally.errors);
+    assert!(tally.asked.iter().all(|n| *n > 0), "{:?}", tally.asked);
+}
+
+/// A dataset written through one schedule. Whatever came of it, readers find all of it or none, and it can be gone on with.
+async fn write(seed: u64, server: &str, expected: &[String]) -> Tally {
+    let proxy = Proxy::before(server).await;
+    proxy.fault(schedule(seed, [160, 80, 40, 20][seed as usize % 4]));
+    let to = format!("s3://lab/made/{seed}.bams3");
+    let (hasty, plain) = (hasty_context(&proxy.url), servers::context(&s3_options(server)));
+    let made = within(hasty.convert("s3://lab/sample.bam", &to, &crate::bams3::small())).await;
+    let mut tally = Tally { faults: proxy.faults(), ..Tally::default() };
+    let sql = format!("SELECT * FROM '{to}'");
+    let found = answer(&plain, &sql).await;
+    let is_whole = matches!(&found, Outcome::Made(rows) if rows == expected);
+    let is_absent = matches!(&found, Outcome::Error(e) if e.contains("no BAMS3 dataset"));
+    let is_right = if matches!(made, Outcome::Made(_)) { is_whole } else { is_whole || is_absent };
+    let what =
+        format!("schedule {seed}: {to} is written: {}", if is_right { "" } else { "and is neither whole nor absent" });
+    match is_right {
+        true => tally.add(what, made, |_| true),
+        false => tally.wrong.push(what),
+    }
+    if is_absent {
+        plain.convert("s3://lab/sample.bam", &to, &crate::bams3::small().resume(true)).await.unwrap();
+    }
+    let report = plain.validate_bams3(&to, Some("s3://lab/sample.bam")).await.unwrap();
+    if !report.is_sound() || report.equal != Some(expected.len() as u64) {
+        tally.wrong.push(format!("schedule {seed}: {to} is gone on with: {report}"));
+    }
+    tally
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dataset_is_whole_or_absent() {
+    let (own, begun) = (servers::own_shelf(), Instant::now());
+    let server = servers::s3(own.path()).await;
+    let expected = local("SELECT * FROM '@/x.bams3'").await;
+    // A dataset takes more requests than four queries do.
+    let schedules = schedules().div_ceil(2);
+    let all = futures::stream::iter(0..schedules).map(|seed| write(seed, &server, &expected));
+    let tally = all.buffer_unordered(AT_ONCE).fold(Tally::default(), |sum, one| async { sum.and(one) }).await;
+    tally.judge("writing datasets", schedules, begun);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,10 +218,10 @@ async fn one_fault_of_each_kind_is_survived() {
             spoilt.lock().unwrap().insert((request.method.clone(), request.url.clone(), end)).then_some(fault)
         });
         let rows = answer(&hasty_context(&proxy.url), &sql.replace('@', "s3://lab")).await;
-        assert_eq!(rows.as_ref(), Ok(&expected), "{fault:?}");
+        assert_eq!(rows, Outcome::Made(expected.clone()), "{fault:?}");
     }
     proxy.fault(|request, _| (request.range.is_some() && !request.url.ends_with(".bai")).then_some(Fault::Flip));
-    let e = answer(&hasty_context(&proxy.url), &sql.replace('@', "s3://lab")).await.unwrap_err();
+    let e = answer(&hasty_context(&proxy.url), &sql.replace('@', "s3://lab")).await.error();
     assert!(e.contains("s3://lab/sample.bam"), "{e}");
 }
 
@@ -122,7 +236,7 @@ async fn an_error_says_what_was_tried() {
         (Fault::Stall, "nothing came for 300ms"),
     ] {
         proxy.fault(move |request, _| request.range.is_some().then_some(fault));
-        let e = answer(&hasty_context(&proxy.url), "SELECT * FROM 's3://lab/sample.bam'").await.unwrap_err();
+        let e = answer(&hasty_context(&proxy.url), "SELECT * FROM 's3://lab/sample.bam'").await.error();
         assert!(e.starts_with("s3://lab/sample.bam: bytes 0..") && e.contains(cause), "{fault:?}: {e}");
         assert!(e.contains(" cannot be read in 5 attempts: "), "{fault:?}: {e}");
     }

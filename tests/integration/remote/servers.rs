@@ -41,6 +41,7 @@ pub async fn s3(root: &Path) -> String {
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             let service = service.clone();
+            socket.set_nodelay(true).unwrap();
             tokio::spawn(async move {
                 let server = Builder::new(TokioExecutor::new());
                 let _ = server.serve_connection(TokioIo::new(socket), service).await;
@@ -207,8 +208,13 @@ fn start(name: &str, folder: tempfile::TempDir, port: u16, command: &mut Command
 /// `/auth/` wants the user `me` with the password `pass@CANARY`, `/signed/` wants `?sig=CANARY` and GET, `/norange/` ignores
 /// ranges, `/noetag/` names no versions.
 pub fn nginx() -> Option<(String, Program)> {
+    nginx_of(&shelf().join("lab"))
+}
+
+/// [`nginx`] with `lab` instead of the shelf.
+pub fn nginx_of(lab: &Path) -> Option<(String, Program)> {
     let (nginx, folder, port) = (program("nginx")?, tempfile::tempdir().unwrap(), free_port());
-    let (here, lab) = (folder.path().display().to_string(), shelf().join("lab").display().to_string());
+    let (here, lab) = (folder.path().display().to_string(), lab.display().to_string());
     std::fs::write(folder.path().join("users"), "me:{PLAIN}pass@CANARY\n").unwrap();
     let temp: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {here}/{kind};\n"))

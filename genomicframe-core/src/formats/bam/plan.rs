@@ -56,11 +56,9 @@ impl BamDataset {
 /// Looks for tags in the first records, and at where the first one lies. A broken record is left for the scan to report.
 async fn sample_records(head: &mut Head<'_>, header: &BamHeader, options: &OpenOptions) -> Result<FirstRecords> {
     let mut first = FirstRecords::default();
-    let mut at = header.len;
-    // The header's bytes are bounded; a sample that would go beyond has seen enough.
+    let (mut at, limit) = (header.len, options.limits.header_bytes);
     for _ in 0..options.limits.sampled_records {
-        let is_enough = at - header.len >= ENOUGH;
-        if is_enough || at + 4 > options.limits.header_bytes || !head.at_least(at + 4).await? {
+        if at - header.len >= ENOUGH || !reach(head, at + 4, &first, limit).await? {
             break;
         }
         let Some(size) = head.bytes()[at..].first_chunk::<4>().map(|b| i32::from_le_bytes(*b)) else { break };
@@ -68,7 +66,7 @@ async fn sample_records(head: &mut Head<'_>, header: &BamHeader, options: &OpenO
             Ok(size) if (SMALLEST..=options.limits.record_bytes).contains(&size) => size,
             _ => break,
         };
-        if at + 4 + size > options.limits.header_bytes || !head.at_least(at + 4 + size).await? {
+        if !reach(head, at + 4 + size, &first, limit).await? {
             break;
         }
         let Ok(record) = Record::new(&head.bytes()[at + 4..at + 4 + size], header.contigs.len()) else { break };
@@ -78,6 +76,17 @@ async fn sample_records(head: &mut Head<'_>, header: &BamHeader, options: &OpenO
         at += 4 + size;
     }
     Ok(first)
+}
+
+/// Whether `n` bytes are there, or are worth to be read on for. The header's bytes are bounded by `limit`; a sample that would
+/// go beyond has seen enough.
+async fn reach(head: &mut Head<'_>, n: usize, first: &FirstRecords, limit: usize) -> Result<bool> {
+    while head.bytes().len() < n {
+        if n > limit || first.are_enough(head) || !head.more().await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl BamDataset {

@@ -58,12 +58,15 @@ async fn sample_records(head: &mut Head<'_>, header: &SamHeader, options: &OpenO
     let mut record = Vec::new();
     let mut at = header.len;
     for _ in 0..options.limits.sampled_records {
+        if at - header.len >= ENOUGH {
+            break;
+        }
         let len = loop {
             let rest = &head.bytes()[at..];
             match framer.frame(rest, head.is_whole()) {
                 Some(len) => break len,
                 // The header's bytes are bounded; a sample that would go beyond has seen enough.
-                None if !head.is_whole() && head.more().await.is_err() => return first,
+                None if !head.is_whole() && (first.are_enough(head) || head.more().await.is_err()) => return first,
                 None => {}
             }
         };
@@ -73,7 +76,7 @@ async fn sample_records(head: &mut Head<'_>, header: &SamHeader, options: &OpenO
             break;
         }
         match Record::new(&record, header.contigs.len()) {
-            Ok(record) if first.add(&record).is_ok() && at - header.len < ENOUGH => at += len,
+            Ok(record) if first.add(&record).is_ok() => at += len,
             _ => break,
         }
     }
