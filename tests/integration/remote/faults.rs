@@ -4,11 +4,12 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use genomicframe::GenomicContext;
+use genomicframe::{Execution, GenomicContext, OutputFormat, WriteOptions};
 
 use super::proxy::{Fault, Proxy, Request};
 use super::rows::{QUERIES, local};
@@ -45,7 +46,8 @@ fn schedule(seed: u64, every: u64) -> impl Fn(&Request, u64) -> Option<Fault> + 
         if !number.is_multiple_of(every) {
             return None;
         }
-        let kinds = [Fault::SlowDown, Fault::Reset, Fault::Truncate, Fault::Flip, Fault::Hang, Fault::Stall];
+        let kinds =
+            [Fault::SlowDown, Fault::Reset, Fault::Truncate, Fault::Flip, Fault::Hang, Fault::Stall, Fault::Lost];
         let kind = kinds[(number / every) as usize % kinds.len()];
         // BAI, plain text and listings have no checksums: over a wire that changes bits nobody could tell.
         let is_checked = [".bai", ".fastq", ".bed"].iter().all(|end| !request.url.ends_with(end));
@@ -203,6 +205,42 @@ async fn a_dataset_is_whole_or_absent() {
     let all = futures::stream::iter(0..schedules).map(|seed| write(seed, &server, &expected));
     let tally = all.buffer_unordered(AT_ONCE).fold(Tally::default(), |sum, one| async { sum.and(one) }).await;
     tally.judge("writing datasets", schedules, begun);
+}
+
+/// More than one part.
+const FILE: &str = "SELECT repeat('x', 1000) AS x FROM generate_series(1, 20000)";
+
+/// A file written over another through one schedule. Whatever came of it, one of the two is there, whole.
+async fn replace(seed: u64, server: &str, lab: &Path, expected: &[u8]) -> Tally {
+    let (name, proxy) = (format!("{seed}.csv"), Proxy::before(server).await);
+    std::fs::write(lab.join(&name), "old").unwrap();
+    proxy.fault(schedule(seed, [8, 4, 3, 2][seed as usize % 4]));
+    let ctx = hasty_context(&proxy.url);
+    let written = within(async {
+        let (rows, to) = (ctx.sql(FILE).await?, ctx.target(format!("s3://lab/{name}"))?);
+        Execution::new(rows).await?.write(OutputFormat::Csv, to, &WriteOptions::new()).await
+    });
+    let written = written.await;
+    let mut tally = Tally { faults: proxy.faults(), ..Tally::default() };
+    let found = std::fs::read(lab.join(&name)).unwrap();
+    let is_right = found == expected || (found == b"old" && !matches!(written, Outcome::Made(_)));
+    tally.add(format!("schedule {seed}: {name} of {} bytes", found.len()), written, |_| is_right);
+    if !is_right && tally.wrong.is_empty() {
+        tally.wrong.push(format!("schedule {seed}: {name} is neither whole nor the old one"));
+    }
+    tally
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_is_the_new_or_the_old_one() {
+    let (own, begun) = (servers::own_shelf(), Instant::now());
+    let (server, lab) = (servers::s3(own.path()).await, own.path().join("lab"));
+    let expected = "x\n".to_owned() + &("x".repeat(1000) + "\n").repeat(20_000);
+    // Each sends as much as many queries read.
+    let schedules = schedules().div_ceil(4);
+    let all = futures::stream::iter(0..schedules).map(|seed| replace(seed, &server, &lab, expected.as_bytes()));
+    let tally = all.buffer_unordered(AT_ONCE).fold(Tally::default(), |sum, one| async { sum.and(one) }).await;
+    tally.judge("writing files", schedules, begun);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
