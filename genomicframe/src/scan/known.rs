@@ -63,7 +63,7 @@ impl KnownFiles {
         if let Some((version, dataset)) = known {
             match io.head(&version.location).await {
                 Ok(now) if (&now.etag, now.size) == (&version.etag, version.size) => return Ok(dataset),
-                Err(e) if !e.is_not_found() => return Err(e.into()),
+                // What is wrong is told by opening it; and a server may know no HEAD.
                 _ => self.files().files.remove(&key),
             };
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use genomicframe::GenomicContext;
 
-use super::proxy::{Proxy, Request};
+use super::proxy::{Fault, Proxy, Request};
 use super::rows::local;
 use super::servers::{self, context, gf, s3_options, shelf};
 use crate::support::{data, query};
@@ -42,6 +42,9 @@ async fn a_warm_region_takes_two_round_trips() {
         assert!(!log.iter().any(other), "{:#?}", shown(&log));
         assert!(sql.contains("bams3") || log.len() == 2, "{:#?}", shown(&log));
     }
+    // A server that knows no HEAD is asked as if for the first time.
+    proxy.fault(|request, _| (request.method == "HEAD").then_some(Fault::SlowDown));
+    assert_eq!(rows(&ctx, REGIONS[0]).await, local(REGIONS[0]).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
