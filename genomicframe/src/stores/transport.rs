@@ -33,7 +33,7 @@ const RETRIES: usize = 6;
 /// Time after which no other attempt is begun.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes a second of the slowest upload that is waited for, since its answer comes only behind its last byte.
-const SLOWEST_UPLOAD: u64 = 64 << 10;
+const SLOWEST_UPLOAD: u64 = 256 << 10;
 
 /// How the requests of a store are sent.
 #[derive(Debug, Clone)]

@@ -214,8 +214,16 @@ const FILE: &str = "SELECT repeat('x', 1000) AS x FROM generate_series(1, 20000)
 async fn replace(seed: u64, server: &str, lab: &Path, expected: &[u8]) -> Tally {
     let (name, proxy) = (format!("{seed}.csv"), Proxy::before(server).await);
     std::fs::write(lab.join(&name), "old").unwrap();
-    proxy.fault(schedule(seed, [8, 4, 3, 2][seed as usize % 4]));
-    let ctx = hasty_context(&proxy.url);
+    let faults = schedule(seed, [8, 4, 2, 1][seed as usize % 4]);
+    proxy.fault(move |request, before| match faults(request, before) {
+        // The answer to a part is waited for as long as a slow line takes to carry it: a minute.
+        Some(Fault::Hang) if request.method == "PUT" => Some(Fault::Reset),
+        fault => fault,
+    });
+    let mut patient = hasty(&proxy.url);
+    // To make an object of its parts takes the server longer than to answer a read.
+    patient.extend(options(&[("read_timeout", "3s"), ("retry_timeout", "10s")]));
+    let ctx = GenomicContext::builder().threads(2).storage_options(patient).build().unwrap();
     let written = within(async {
         let (rows, to) = (ctx.sql(FILE).await?, ctx.target(format!("s3://lab/{name}"))?);
         Execution::new(rows).await?.write(OutputFormat::Csv, to, &WriteOptions::new()).await
