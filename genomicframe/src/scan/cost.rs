@@ -1,4 +1,4 @@
-//! What reading costs by a store's list prices: requests, and bytes where they leave the provider's network.
+//! What reading costs, roughly: requests, and bytes where they leave the provider's network.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub(super) struct Cost {
     egress: f64,
 }
 
-/// Of the first tier of standard storage in the United States, in 2026: a thousand reads, and a gigabyte to the internet.
+/// Roughly, of the first tier of standard storage in the United States: a thousand reads, and a gigabyte to the internet.
 const PRICES: [(&[&str], f64, f64); 3] = [
     (&["s3", "s3a"], 0.000_4, 0.09),
     (&["gs"], 0.000_4, 0.12),
