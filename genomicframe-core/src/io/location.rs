@@ -152,6 +152,11 @@ impl Location {
         }
     }
 
+    /// Whether it is neither a file of this machine nor an object in memory.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Self::Url(url) if url.scheme() != "memory")
+    }
+
     /// Whether an HTTP server has it, which knows it by its whole URL, query included.
     pub fn is_http(&self) -> bool {
         matches!(self, Self::Url(url) if matches!(url.scheme(), "http" | "https"))

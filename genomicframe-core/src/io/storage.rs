@@ -46,8 +46,8 @@ impl Storage {
     fn serving(&self, at: &Location) -> &dyn ObjectIo {
         match at {
             Location::Local(_) => &self.local,
-            Location::Url(url) if url.scheme() == "memory" => &self.memory,
-            Location::Url(_) => &*self.remote,
+            Location::Url(_) if at.is_remote() => &*self.remote,
+            Location::Url(_) => &self.memory,
         }
     }
 }

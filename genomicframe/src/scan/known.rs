@@ -73,8 +73,7 @@ impl KnownFiles {
             None => formats::detect(location, &io).await?,
         };
         let dataset = format.open(location, &io, options).await?;
-        let is_remote = matches!(location, Location::Url(url) if url.scheme() != "memory");
-        if let Some(version) = io.first().filter(|v| is_remote && v.etag.is_some()) {
+        if let Some(version) = io.first().filter(|v| location.is_remote() && v.etag.is_some()) {
             self.files().keep(key, version, Arc::clone(&dataset));
         }
         Ok(dataset)

@@ -33,14 +33,10 @@ impl Paced {
     }
 }
 
-fn is_remote(at: &Location) -> bool {
-    matches!(at, Location::Url(url) if url.scheme() != "memory")
-}
-
 /// Waits until another remote read may begin.
 async fn permit(at: &Location) -> Option<SemaphorePermit<'static>> {
     // It is never closed.
-    if is_remote(at) { UNDER_WAY.acquire().await.ok() } else { None }
+    if at.is_remote() { UNDER_WAY.acquire().await.ok() } else { None }
 }
 
 impl ObjectIo for Paced {
@@ -53,7 +49,7 @@ impl ObjectIo for Paced {
     }
 
     fn read<'a>(&'a self, object: &'a ObjectMeta, range: Range<u64>) -> BoxFuture<'a, Result<Bytes>> {
-        if !is_remote(&object.location) {
+        if !object.location.is_remote() {
             return self.storage.read(object, range);
         }
         async move {
@@ -64,7 +60,7 @@ impl ObjectIo for Paced {
     }
 
     fn requests(&self, at: &Location) -> Requests {
-        if is_remote(at) { self.requests } else { self.storage.requests(at) }
+        if at.is_remote() { self.requests } else { self.storage.requests(at) }
     }
 
     fn read_first<'a>(&'a self, at: &'a Location, most: u64) -> BoxFuture<'a, Result<(ObjectMeta, Bytes)>> {

@@ -14,6 +14,8 @@ use object_store::aws::AmazonS3ConfigKey;
 use object_store::azure::AzureConfigKey;
 use object_store::gcp::GoogleConfigKey;
 
+use crate::size::parse_size;
+
 /// Options beyond those of `object_store`.
 const OWN: [&str; 16] = [
     "genomicframe_request_bytes",
@@ -156,17 +158,8 @@ impl Settings {
     /// `1000000`, `500K`, `200M` or `2G`.
     fn bytes(&self, name: &str) -> Result<Option<u64>> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-        let shift = match unit.trim().to_ascii_uppercase().as_str() {
-            "" | "B" => Some(0),
-            "K" | "KB" => Some(10),
-            "M" | "MB" => Some(20),
-            "G" | "GB" => Some(30),
-            _ => None,
-        };
-        let bytes = shift.and_then(|shift: u32| number.parse::<u64>().ok()?.checked_mul(1 << shift));
         let wrong = || Error::invalid(format!("{name} is no size, as 500M or 2G")).text(text.as_bytes());
-        bytes.map(Some).ok_or_else(wrong)
+        parse_size(text).map(Some).ok_or_else(wrong)
     }
 
     pub(super) fn number(&self, name: &str) -> Result<Option<usize>> {
