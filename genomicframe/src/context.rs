@@ -17,6 +17,7 @@ use url::Url;
 use crate::error::Result;
 use crate::formats;
 use crate::functions;
+use crate::operators::GenomicPlanner;
 use crate::output::{ObjectTarget, Target};
 use crate::scan::{Access, GenomicTable, ReadOptions};
 use crate::sql;
@@ -132,8 +133,11 @@ impl GenomicContextBuilder {
         if let Some(rows) = self.batch_size {
             config = config.with_batch_size(rows);
         }
-        let mut builder =
-            SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+        let mut builder = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_default_features()
+            .with_query_planner(Arc::new(GenomicPlanner));
         for format in formats::all() {
             let factory = sql::GenomicTableFactory { access: access.clone() };
             builder = builder.with_table_factory(format.id().0.to_ascii_uppercase(), Arc::new(factory));
@@ -199,7 +203,7 @@ impl GenomicContext {
     /// # Errors
     /// When the text is no SQL, names unknown columns, or a file cannot be opened.
     pub async fn sql(&self, query: &str) -> Result<DataFrame> {
-        sql::plan(&self.session, &self.access, query).await
+        sql::plan(self, query).await
     }
 
     /// The files that a path, list, glob or folder names, as one table.

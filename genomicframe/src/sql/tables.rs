@@ -9,36 +9,47 @@ use datafusion::common::TableReference;
 use datafusion::execution::context::{SessionContext, SessionState};
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Array, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, TableFactor, Value, Visit, VisitMut,
-    Visitor, VisitorMut,
+    Array, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, TableFactor,
+    Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 use genomicframe_core::io::Location;
 
 use super::options::{self, Values};
+use super::verbs::{self, Input, Named, Verb};
+use crate::context::GenomicContext;
 use crate::error::{Error, Result};
 use crate::formats;
-use crate::scan::{Access, GenomicTable, ReadOptions, looks_like_files};
+use crate::scan::{GenomicTable, ReadOptions, looks_like_files};
 
 /// Tables that a statement brings along, by the name it uses for them.
 pub(super) type Opened = Vec<(String, Arc<dyn TableProvider>)>;
 
 /// Opens the statement's files and gives each table a name that the planner can find.
-pub(super) async fn open(
-    session: &SessionContext,
-    access: &Access,
-    statement: Statement,
-) -> Result<(Statement, Opened)> {
+pub(super) async fn open(context: &GenomicContext, statement: Statement) -> Result<(Statement, Opened)> {
     let mut statement = statement;
-    let mut found = Found { session: session.clone(), calls: Vec::new(), columns: BTreeSet::new(), error: None };
+    let session = context.session().clone();
+    let mut found = Found { session, calls: Vec::new(), columns: BTreeSet::new(), error: None };
     walk(&mut statement, &mut found)?;
     if let Some(e) = found.error {
         return Err(e);
     }
     let mut opened = Opened::new();
-    for mut call in found.calls {
-        call.options.open.columns.extend(found.columns.iter().cloned());
-        let table = GenomicTable::open(access.clone(), &call.paths, &call.options).await?;
-        opened.push((call.name, Arc::new(table)));
+    let with_columns = |mut input: Input| {
+        input.options.open.columns.extend(found.columns.iter().cloned());
+        input
+    };
+    for Call { name, of } in found.calls {
+        let table: Arc<dyn TableProvider> = match of {
+            Source::Files(input) => {
+                let Input { paths, options } = with_columns(*input);
+                Arc::new(GenomicTable::open(context.access().clone(), &paths, &options).await?)
+            }
+            Source::Verb(verb, inputs, named) => {
+                let inputs = inputs.into_iter().map(with_columns).collect();
+                verb.call(context, inputs, named).await?.dataframe()?.into_view()
+            }
+        };
+        opened.push((name, table));
     }
     Ok((statement, opened))
 }
@@ -63,11 +74,32 @@ pub(super) fn state_with(session: &SessionContext, opened: Opened) -> Result<Ses
         .build())
 }
 
-/// One table of files.
+/// One table.
 struct Call {
     name: String,
-    paths: Vec<String>,
-    options: ReadOptions,
+    of: Source,
+}
+
+/// What a table's rows are.
+#[derive(PartialEq)]
+enum Source {
+    /// Those of files.
+    Files(Box<Input>),
+    /// Those that a verb makes of files, with its named arguments.
+    Verb(&'static Verb, Vec<Input>, Named),
+}
+
+impl Source {
+    /// The first path, as plans show it: without secrets of a URL.
+    fn shown(&self) -> String {
+        let path = |input: &Input| input.paths.first().map(|path| Location::shown(path)).unwrap_or_default();
+        match self {
+            Self::Files(input) => path(input),
+            Self::Verb(verb, inputs, _) => {
+                format!("{}({})", verb.name, inputs.iter().map(path).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
 }
 
 struct Found {
@@ -123,10 +155,17 @@ impl VisitorMut for Found {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
         let TableFactor::Table { name, args, .. } = factor else { return ControlFlow::Continue(()) };
-        let (Some(given), Some(format)) = (&args, read_function(name)) else { return ControlFlow::Continue(()) };
-        match read_call(format, &given.args) {
-            Ok((paths, options)) => {
-                *name = quoted(self.add(paths, options));
+        let Some(given) = args else { return ControlFlow::Continue(()) };
+        let of = if let Some(format) = read_function(name) {
+            read_call(format, &given.args).map(|input| Source::Files(Box::new(input)))
+        } else if let Some(verb) = word(name).as_deref().and_then(verbs::by_name) {
+            verb_call(verb, &given.args)
+        } else {
+            return ControlFlow::Continue(());
+        };
+        match of {
+            Ok(of) => {
+                *name = quoted(self.add(of));
                 *args = None;
                 ControlFlow::Continue(())
             }
@@ -158,20 +197,20 @@ impl Found {
         }
         let is_table = self.session.table_exist(TableReference::bare(path.as_str())).unwrap_or(false);
         if ident.quote_style == Some('\'') && !is_table && looks_like_files(&path) {
-            *name = quoted(self.add(vec![path], ReadOptions::new()));
+            *name = quoted(self.add(Source::Files(Box::new(Input { paths: vec![path], options: ReadOptions::new() }))));
         }
     }
 
-    /// The name under which these files are a table: the path, so that plans show it, without secrets of a URL.
-    fn add(&mut self, paths: Vec<String>, options: ReadOptions) -> String {
-        if let Some(same) = self.calls.iter().find(|c| c.paths == paths && c.options == options) {
+    /// The name under which these rows are a table: what they are made of, so that plans show it.
+    fn add(&mut self, of: Source) -> String {
+        if let Some(same) = self.calls.iter().find(|c| c.of == of) {
             return same.name.clone();
         }
-        let path = paths.first().map(|path| Location::shown(path)).unwrap_or_default();
+        let shown = of.shown();
         let taken = |name: &String| self.calls.iter().any(|c| c.name == *name);
-        let numbered = (2..).map(|n| format!("{path} ({n})"));
-        let name = std::iter::once(path.clone()).chain(numbered).find(|n| !taken(n)).unwrap_or(path.clone());
-        self.calls.push(Call { name: name.clone(), paths, options });
+        let numbered = (2..).map(|n| format!("{shown} ({n})"));
+        let name = std::iter::once(shown.clone()).chain(numbered).find(|n| !taken(n)).unwrap_or(shown.clone());
+        self.calls.push(Call { name: name.clone(), of });
         name
     }
 }
@@ -180,15 +219,20 @@ fn quoted(name: String) -> ObjectName {
     ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote('"', name))])
 }
 
+/// A function's name, lower-cased.
+fn word(name: &ObjectName) -> Option<String> {
+    let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return None };
+    Some(ident.value.to_lowercase())
+}
+
 /// `read_bam` → `Some(Some("bam"))`; `read_files`, which detects the format, → `Some(None)`.
 fn read_function(name: &ObjectName) -> Option<Option<&'static str>> {
-    let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return None };
-    let lower = ident.value.to_lowercase();
+    let lower = word(name)?;
     let id = lower.strip_prefix("read_")?;
     if id == "files" { Some(None) } else { formats::by_id(id).map(|f| Some(f.id().0)) }
 }
 
-fn read_call(format: Option<&str>, args: &[FunctionArg]) -> Result<(Vec<String>, ReadOptions)> {
+fn read_call(format: Option<&str>, args: &[FunctionArg]) -> Result<Input> {
     let mut options = ReadOptions::new();
     options.format = format.map(str::to_owned);
     let mut paths = None;
@@ -202,11 +246,33 @@ fn read_call(format: Option<&str>, args: &[FunctionArg]) -> Result<(Vec<String>,
         }
     }
     match paths {
-        Some(paths) if !paths.is_empty() => Ok((paths, options)),
+        Some(paths) if !paths.is_empty() => Ok(Input { paths, options }),
         _ => {
             Err(Error::invalid("a path or a list of paths is needed: read_bam('x.bam'), read_bam(['a.bam', 'b.bam'])"))
         }
     }
+}
+
+fn verb_call(verb: &'static Verb, args: &[FunctionArg]) -> Result<Source> {
+    let (mut inputs, mut named) = (Vec::new(), Named::new());
+    for arg in args {
+        match arg {
+            FunctionArg::Unnamed(value) if named.is_empty() => inputs.push(input(value)?),
+            FunctionArg::Named { name, arg, .. } => named.push((name.value.to_lowercase(), texts(arg)?)),
+            other => return Err(Error::invalid(format!("unexpected argument {other}: files, then name => value"))),
+        }
+    }
+    Ok(Source::Verb(verb, inputs, named))
+}
+
+/// Files: their paths, or a `read_*` call.
+fn input(arg: &FunctionArgExpr) -> Result<Input> {
+    if let FunctionArgExpr::Expr(Expr::Function(call)) = arg
+        && let (Some(format), FunctionArguments::List(list)) = (read_function(&call.name), &call.args)
+    {
+        return read_call(format, &list.args);
+    }
+    Ok(Input { paths: texts(arg)?, options: ReadOptions::new() })
 }
 
 /// A constant, or a list of constants.
