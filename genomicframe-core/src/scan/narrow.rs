@@ -20,6 +20,9 @@ use crate::genome::{Contigs, Interval, Region, RegionSet};
 /// assert_eq!(narrow(&[on, from, to], columns, None).unwrap().to_string(), "chr1:100-200");
 /// ```
 pub fn narrow(conditions: &[Condition], columns: SpanColumns, contigs: Option<&Contigs>) -> Option<RegionSet> {
+    if let [Condition::Overlaps(set)] = conditions {
+        return Some(of_set(set, columns, contigs));
+    }
     let scope = Scope { columns, contigs };
     let boxes = scope.all_of(conditions, true)?;
     let mut out = Vec::new();
@@ -41,6 +44,19 @@ pub fn narrow(conditions: &[Condition], columns: SpanColumns, contigs: Option<&C
         regions.add_unplaced();
     }
     Some(regions)
+}
+
+/// What a set alone confines: it may have very many regions.
+fn of_set(set: &RegionSet, columns: SpanColumns, contigs: Option<&Contigs>) -> RegionSet {
+    let mut out = RegionSet::empty();
+    for (contig, intervals) in set.iter().filter(|(name, _)| contigs.is_none_or(|c| c.get(name).is_some())) {
+        let spans = intervals.iter().map(|i| if columns.zero_based { beside(*i) } else { *i });
+        out.add(contig, spans.collect());
+    }
+    if set.has_unplaced() {
+        out.add_unplaced();
+    }
+    out
 }
 
 /// A zero-length record, which only 0-based formats have, lies between two bases: it overlaps what holds both of them.
@@ -231,6 +247,7 @@ fn limits(op: Op, value: &Literal) -> Option<Vec<(i64, i64)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     const BAM: SpanColumns = SpanColumns { contig: "rname", start: "pos", end: "end", zero_based: false };
     const BED: SpanColumns = SpanColumns { contig: "chrom", start: "start", end: "end", zero_based: true };
@@ -269,6 +286,23 @@ mod tests {
     #[test]
     fn records_that_span_both_bounds_are_kept() {
         assert_eq!(shown(&[on("rname", "chr1"), num("pos", Op::Le, 5), num("end", Op::Ge, 100)], BAM), "chr1:5-5");
+    }
+
+    #[test]
+    fn a_set_alone_is_what_it_is_among_other_conditions() {
+        let region = |contig: &str, a, b| Region::new(contig, Interval::new(a, b).unwrap());
+        let mut set: RegionSet =
+            [region("chr1", 5, 9), region("chr1", 11, 20), region("chr9", 1, 2)].into_iter().collect();
+        for columns in [BAM, BED] {
+            for unplaced in [false, true] {
+                if unplaced {
+                    set.add_unplaced();
+                }
+                let alone = Condition::Overlaps(Arc::new(set.clone()));
+                let among = Condition::And(vec![alone.clone()]);
+                assert_eq!(shown(&[alone], columns), shown(&[among], columns));
+            }
+        }
     }
 
     #[test]
