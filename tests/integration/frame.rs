@@ -208,3 +208,107 @@ fn a_memory_limit_is_an_error_or_a_spill() {
     }
     drop(Arc::new(ctx));
 }
+
+/// The seed's workflow with its steps in its order: variants on S3, an overlap join with exons, filters, frequencies of two
+/// populations, their difference, Polars.
+///
+/// | the seed | here |
+/// |---|---|
+/// | `col("samples").filter_by_population("AFR").allele_frequency()` | `panel.population("AFR")?.allele_frequency()`, of a panel that is read from a file |
+/// | `.select(["CHROM", "POS", "REF", "ALT", "samples"])` | `"format_gt"` for `"samples"` |
+/// | `.filter(\|diff\| …)` | `.filter((…).abs().gt(lit(0.3)))` |
+#[tokio::test(flavor = "multi_thread")]
+async fn the_seeds_workflow_runs_on_s3() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("lab")).unwrap();
+    for name in ["cohort.vcf.gz", "cohort.vcf.gz.tbi", "genes.gff3.gz"] {
+        std::fs::copy(data(name), root.path().join("lab").join(name)).unwrap();
+    }
+    let endpoint = crate::remote::servers::s3(root.path()).await;
+    let ctx = context(2, 512);
+    let store = Arc::new(crate::remote::servers::s3_store(&endpoint));
+    ctx.register_store(&url::Url::parse("s3://lab").unwrap(), store);
+    let panel = Panel::read(data("cohort.panel")).unwrap();
+    let scan = |path: &str| ctx.scan(path, ReadOptions::new()).unwrap();
+    let differing = scan("s3://lab/cohort.vcf.gz")
+        .join_by_overlap(scan("s3://lab/genes.gff3.gz").filter(col("feature").eq(lit("exon"))))
+        .filter(col("QUAL").gt(lit(30.0)))
+        .filter(col("FILTER").eq(lit("PASS")))
+        .filter(is_snp())
+        .select(&["CHROM", "POS", "REF", "ALT", "format_gt"])
+        .with_column("AF_CEU", panel.population("CEU").unwrap().allele_frequency())
+        .with_column("AF_GBR", panel.population("GBR").unwrap().allele_frequency())
+        .filter((col("AF_CEU") - col("AF_GBR")).abs().gt(lit(0.3)));
+    let polars = differing.collect_polars().unwrap();
+    assert!(polars.height() > 0);
+    // The same by bcftools' count of alleles, sample by sample, in SQL over the local files.
+    let of = |names: [&str; 3]| {
+        let sum = |what: &str| names.map(|n| format!("coalesce({what}(format_gt, '{n}'), 0)")).join(" + ");
+        format!("({}) / nullif({}, 0)::double", sum("allele_count"), sum("allele_number"))
+    };
+    let (ceu, gbr) = (of(["NA12878", "NA12891", "NA12892"]), of(["HG00096", "HG00097", "HG00099"]));
+    let sql = format!(
+        "SELECT count(*) FROM '{}' v JOIN '{}' g ON overlaps(v.chrom, v.pos, v.end, g.seqid, g.start, g.end) \
+         WHERE g.feature = 'exon' AND qual > 30 AND filter = 'PASS' AND is_snp(ref, alt) AND abs({ceu} - {gbr}) > 0.3",
+        data("cohort.vcf.gz"),
+        data("genes.gff3.gz")
+    );
+    assert_eq!(polars.height() as u64, number(&ctx, &sql).await);
+}
+
+#[test]
+fn genomic_answers_are_those_of_sql() {
+    let ctx = context(2, 100);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let ask = |sql: &str| runtime.block_on(number(&ctx, &sql.replace("VCF", &format!("'{}'", data("cohort.vcf.gz")))));
+    let (transitions, transversions) =
+        (variants().count_transitions().unwrap(), variants().count_transversions().unwrap());
+    assert_eq!(variants().ts_tv_ratio().unwrap(), Some(transitions as f64 / transversions as f64));
+    assert_eq!(variants().limit(0).ts_tv_ratio().unwrap(), None);
+    assert!(reads().count_transitions().unwrap_err().is_invalid());
+    let by_type = variants().group_by_variant_type().unwrap();
+    assert_eq!(by_type["snp"], ask("SELECT count(*) FROM VCF WHERE variant_type(ref, alt) = 'snp'"));
+    let by_contig = variants().group_by_chromosome().unwrap();
+    assert_eq!(by_contig.values().sum::<u64>(), ask("SELECT count(*) FROM VCF"));
+    assert_eq!(by_contig["chr1"], ask("SELECT count(*) FROM VCF WHERE chrom = 'chr1'"));
+    let alleles = variants().unique_alleles().unwrap();
+    let distinct = "SELECT count(DISTINCT a) FROM (SELECT ref AS a FROM VCF UNION ALL SELECT unnest(alt) FROM VCF)";
+    assert_eq!(alleles.len() as u64, ask(distinct));
+    let genotypes = variants().extract_genotypes("NA12891").unwrap();
+    assert_eq!(genotypes.len() as u64, ask("SELECT count(*) FROM VCF"));
+    let called = genotypes.iter().flatten().count() as u64;
+    assert_eq!(called, ask("SELECT count(sample(format_gt, 'NA12891')) FROM VCF"));
+    assert!(variants().extract_genotypes("nobody").unwrap_err().to_string().contains("no sample"));
+}
+
+#[test]
+fn coverage_of_intervals_is_that_of_bedtools() {
+    let panel = || GenomicFrame::scan_bed(data("targets3.bed")).unwrap();
+    let places = panel().to_intervals().unwrap();
+    assert_eq!(places[0].to_string(), "chr1:9659-9659");
+    let covered = panel().interval_coverage().unwrap();
+    let bases = |regions: &[genomicframe::core::genome::Region]| {
+        regions.iter().map(|r| (r.interval().end().get() - r.interval().start().get() + 1) as u64).sum::<u64>()
+    };
+    assert_eq!(covered.iter().map(|(r, n)| bases(std::slice::from_ref(r)) * n).sum::<u64>(), bases(&places));
+    let Some(bedtools) = crate::support::peer("bedtools") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (bed, lengths) = (folder.path().join("sorted.bed"), folder.path().join("lengths"));
+    let mut lines: Vec<String> = places
+        .iter()
+        .map(|r| format!("{}\t{}\t{}\n", r.contig(), r.interval().start().get() - 1, r.interval().end().get()))
+        .collect();
+    lines.sort();
+    std::fs::write(&bed, lines.concat()).unwrap();
+    let contigs: std::collections::BTreeSet<&str> = places.iter().map(|r| r.contig()).collect();
+    std::fs::write(&lengths, contigs.iter().map(|c| format!("{c}\t9999999\n")).collect::<String>()).unwrap();
+    let args = ["genomecov", "-bg", "-i", bed.to_str().unwrap(), "-g", lengths.to_str().unwrap()];
+    let mut expected: Vec<String> = crate::support::output(&bedtools, &args).lines().map(str::to_owned).collect();
+    let line = |(r, n): &(genomicframe::core::genome::Region, u64)| {
+        format!("{}\t{}\t{}\t{n}", r.contig(), r.interval().start().get() - 1, r.interval().end().get())
+    };
+    let mut found: Vec<String> = covered.iter().map(line).collect();
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+}

@@ -3,6 +3,7 @@
 //! - [`row`]: `is_snp()`, `is_pass()`, `is_duplicate()`, `in_region("chr20:10M-20M")` … ask about the row, whatever
 //!   file it came from;
 //! - [`GenomicExpr`]: `.abs()`, `.mean()`, `.allele_frequency()`, `.sample("NA12878")` … on any expression;
+//! - [`samples`], [`Panel`]: allele frequencies of all samples, and of populations;
 //! - [`mean`], [`std()`], [`count_all`] and DataFusion's `col`, `lit`, `sum`, `min`, `max`, `avg`, `count`, `median`.
 //!
 //! `col("CHROM")` is the column `chrom`: names fold to lower case as in SQL. `ident("Name")`, or `col("\"Name\"")`,
@@ -19,6 +20,7 @@
 mod bind;
 mod extension;
 pub mod row;
+mod samples;
 
 use datafusion::logical_expr::Expr;
 
@@ -28,6 +30,7 @@ pub use datafusion::functions_aggregate::expr_fn::{avg, count, max, median, min,
 pub use datafusion::prelude::{col, ident, lit};
 pub use extension::GenomicExpr;
 pub use row::*;
+pub use samples::{Panel, Samples, samples};
 
 /// The mean of an expression's values: `avg`.
 pub fn mean(expr: Expr) -> Expr {

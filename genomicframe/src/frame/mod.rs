@@ -6,6 +6,7 @@
 //! | `verbs` | lazy verbs on rows and columns |
 //! | `group` | `group_by` … `agg` |
 //! | `join` | joins by key and by overlap |
+//! | `genomic` | terminal calls that answer in the words of genomics |
 //! | `roles` | which columns hold a row's place |
 //! | `collect` | terminal calls that return rows |
 //! | `explain` | the plan as text |
@@ -13,6 +14,7 @@
 
 mod collect;
 mod explain;
+mod genomic;
 mod group;
 mod join;
 mod roles;
