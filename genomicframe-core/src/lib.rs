@@ -8,12 +8,14 @@
 //! | [`scan`] | the contract: decide without I/O, then read; the one driver |
 //! | [`alignment`] | alignment records, shared by the formats that hold them |
 //! | [`formats`] | one folder per file format, each an implementation of [`scan::Format`] |
+//! | [`depth`] | reads on each base: runs, windows, bands, by partitions that are added up |
 //! | [`stats`] | flagstat, variant classes, qualities: one pass over a few columns, mergeable |
 //! | [`schema`] | what columns mean, as Arrow field metadata |
 //! | [`error`] | the one error type |
 
 pub mod alignment;
 pub mod bgzf;
+pub mod depth;
 pub mod error;
 pub mod formats;
 pub mod genome;
