@@ -9,6 +9,7 @@
 //! | [`alignment`] | alignment records, shared by the formats that hold them |
 //! | [`formats`] | one folder per file format, each an implementation of [`scan::Format`] |
 //! | [`depth`] | reads on each base: runs, windows, bands, by partitions that are added up |
+//! | [`intervals`] | what overlaps, lies nearest, covers or joins: kernels over the spans of one contig |
 //! | [`stats`] | flagstat, variant classes, qualities: one pass over a few columns, mergeable |
 //! | [`schema`] | what columns mean, as Arrow field metadata |
 //! | [`error`] | the one error type |
@@ -20,6 +21,7 @@ pub mod error;
 pub mod formats;
 pub mod genome;
 pub mod index;
+pub mod intervals;
 pub mod io;
 pub mod scan;
 pub mod schema;
