@@ -2,8 +2,11 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `depth` | reads on each base: runs, windows, bands |
 //! | `planner` | logical nodes become what runs them |
 
+mod depth;
 mod planner;
 
+pub use depth::{Coverage, DepthBy, DepthOptions};
 pub(crate) use planner::GenomicPlanner;
