@@ -3,10 +3,25 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `depth` | reads on each base: runs, windows, bands |
+//! | `join` | joins of rows whose spans overlap |
 //! | `planner` | logical nodes become what runs them |
 
 mod depth;
+mod join;
 mod planner;
 
 pub use depth::{Coverage, DepthBy, DepthOptions};
 pub(crate) use planner::GenomicPlanner;
+
+use std::sync::Arc;
+
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+
+/// DataFusion's physical rules with ours in their places.
+pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    let behind = rules.iter().position(|rule| rule.name() == "join_selection").map_or(0, |at| at + 1);
+    rules.insert(behind, Arc::new(join::IntervalJoins));
+    rules
+}
