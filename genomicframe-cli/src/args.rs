@@ -163,14 +163,14 @@ pub(crate) struct StatsArgs {
 
 /// Count how many reads lie on each base
 ///
-/// Prints a row for each run of bases of one depth: chrom, start, end, depth (0-based, end excluded, as BED). The file is
-/// BAM, SAM or BAMS3, sorted by position. Every base of every contig of the header is in one row; with regions, those of
-/// the regions.
+/// Prints a row for each run of bases of one depth: chrom, start, end, depth (0-based, end
+/// excluded, as BED). The file is BAM, SAM or BAMS3, sorted by position. Every base of every
+/// contig of the header is in one row; with regions, those of the regions.
 ///
-/// What counts, unless options say otherwise, is what mosdepth counts and, but for pairs, samtools depth:
+/// What counts, unless options say otherwise, is what mosdepth and samtools depth -s count:
 ///   reads     without one of the flags 1796: unmapped, secondary, failed, duplicate
 ///   bases     aligned ones (CIGAR M, =, X); deleted (D) and skipped (N) ones do not
-///   pairs     a base on which both reads of a proper pair lie counts once (samtools depth -s)
+///   pairs     a base on which both reads of a proper pair lie counts once
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
