@@ -16,8 +16,8 @@ pub struct DepthRules {
     pub deletions: bool,
     /// Where both reads of a proper pair lie on a base, it counts once.
     pub mates_once: bool,
-    /// Bases below this Phred score do not count; deleted ones have none and are not asked. Those of a read without
-    /// qualities count. A read that counts whole is not asked either.
+    /// Bases below this Phred score do not count; deleted ones have the score of the base behind them, as for samtools. Those
+    /// of a read without qualities count. A read that counts whole is not asked.
     pub min_base_quality: u8,
 }
 

@@ -51,7 +51,9 @@ pub(super) fn of_cigar(
                 at += length;
             }
             b'D' => {
-                if rules.deletions {
+                // It is as good as the base behind it.
+                let is_good = quality.and_then(|scores| scores.get(base)).is_none_or(|score| *score >= least);
+                if rules.deletions && is_good {
                     add(spans, at, at + length);
                 }
                 at += length;
@@ -122,8 +124,10 @@ mod tests {
     #[test]
     fn bases_of_low_quality_do_not_count() {
         let rules = DepthRules { min_base_quality: 2, deletions: true, ..DepthRules::default() };
+        let found = spans("1S3M1I1D2M", Some("!##!##!"), rules);
+        assert_eq!(found, [(100, 102), (103, 105)], "the third and fifth aligned bases are below 2");
         let found = spans("1S3M1I1D2M", Some("!##!#!#"), rules);
-        assert_eq!(found, [(100, 102), (103, 104), (105, 106)], "the third and fifth aligned bases are below 2");
+        assert_eq!(found, [(100, 102), (105, 106)], "and the deletion, when the base behind it is");
     }
 
     #[test]

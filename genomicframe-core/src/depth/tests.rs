@@ -45,7 +45,7 @@ impl Read {
                         (at, base) = (at + 1, base + 1);
                     }
                     'D' => {
-                        if rules.deletions {
+                        if rules.deletions && score >= rules.min_base_quality {
                             bases.push(at);
                         }
                         at += 1;

@@ -101,6 +101,12 @@ impl GenomicContext {
     pub async fn depth(&self, reads: DataFrame, options: DepthOptions) -> Result<DataFrame> {
         let mut source = Source::of(reads.logical_plan())?;
         source.narrow(&options)?;
+        for (name, _) in
+            source.regions.iter().flat_map(RegionSet::iter).filter(|(n, _)| source.contigs.get(n).is_none())
+        {
+            let what = format!("a region on {name}, which the alignments' header lacks, has no depth");
+            self.access().warnings.tell(&what, 1);
+        }
         let layout = self.layout(&options, &source).await?;
         let mut kept = left_out(reads, &options)?;
         let mut within = if options.regions.is_empty() { None } else { source.regions.clone() };
