@@ -26,7 +26,7 @@ impl Runs {
     }
 
     /// Where the next run begins.
-    fn end(&self) -> i64 {
+    pub(super) fn end(&self) -> i64 {
         self.ends.last().copied().unwrap_or(self.start)
     }
 
@@ -170,7 +170,7 @@ impl DepthCounter {
                 return Err(unsorted(&self.contigs, (contig, start), (contig, self.start)));
             }
             self.start = start;
-            if !self.ahead.is_near(end) || self.runs.ends.len() >= RUNS {
+            if !self.ahead.is_near(end) || self.ahead.lags(start) || self.runs.ends.len() >= RUNS {
                 self.ahead.advance(start, &mut self.runs)?;
                 if self.runs.ends.len() >= RUNS {
                     let chunk = self.chunk()?;

@@ -10,6 +10,9 @@ const CELLS: usize = 1 << 13;
 /// Cells up to which the ring grows with the spans it meets; ends that lie further ahead are kept in a tree.
 const MOST_CELLS: usize = 1 << 19;
 
+/// Positions passed at a time: room is made for a run at each of them.
+const PASSED: i64 = 1 << 12;
+
 /// Changes of depth at positions not yet passed, and the depth before them.
 ///
 /// A ring of cells holds those near the position; its memory follows the longest span near, never a contig's length.
@@ -50,6 +53,12 @@ impl Differences {
     /// No change lies at this position or behind it.
     pub(super) fn limit(&self) -> i64 {
         self.limit
+    }
+
+    /// Whether so many positions before `position` are not passed that it is time to.
+    #[inline]
+    pub(super) fn lags(&self, position: i64) -> bool {
+        position - self.base >= CELLS as i64
     }
 
     /// Whether a change at `position` has a cell.
@@ -107,7 +116,7 @@ impl Differences {
     pub(super) fn advance(&mut self, to: i64, runs: &mut Runs) -> Result<()> {
         let until = to.min(self.limit);
         while self.base < until {
-            let next = until.min(self.base + self.cells.len() as i64);
+            let next = until.min(self.base + PASSED.min(self.cells.len() as i64));
             self.fetch_far(next);
             // The ring's end may lie in between.
             let mask = self.cells.len() - 1;
@@ -123,14 +132,33 @@ impl Differences {
     }
 
     fn pass(&mut self, first: usize, count: usize, base: i64, runs: &mut Runs) -> Result<()> {
-        let mut depth = self.depth;
-        for (cell, position) in self.cells[first..first + count].iter_mut().zip(base..) {
-            if *cell != 0 {
-                runs.close(position, depth)?;
-                depth += *cell;
-                *cell = 0;
-            }
+        let (mut depth, mut at) = (self.depth, 0);
+        let cells = &mut self.cells[first..first + count];
+        // The first change may lie where the last run ended.
+        while at < count && base + at as i64 <= runs.end() {
+            depth += std::mem::take(&mut cells[at]);
+            at += 1;
         }
+        // Whether there is a change cannot be foretold: each position is written down, and the next one over it if there is none.
+        let held = runs.ends.len();
+        runs.ends.resize(held + count - at, 0);
+        runs.depths.resize(held + count - at, 0);
+        let (ends, depths) = (&mut runs.ends[held..], &mut runs.depths[held..]);
+        let (mut found, mut range) = (0, 0);
+        for (cell, position) in cells[at..].iter_mut().zip(base + at as i64..) {
+            ends[found] = position;
+            depths[found] = depth as u32;
+            let by = std::mem::take(cell);
+            found += usize::from(by != 0);
+            range |= depth;
+            depth += by;
+        }
+        // Negative ones have the highest bit.
+        if range >> 32 != 0 {
+            return Err(too_deep(range));
+        }
+        runs.ends.truncate(held + found);
+        runs.depths.truncate(held + found);
         self.depth = depth;
         Ok(())
     }
@@ -164,5 +192,10 @@ impl Differences {
 
 /// A depth that a row can hold.
 pub(super) fn in_u32(depth: i64) -> Result<u32> {
-    u32::try_from(depth).map_err(|_| Error::limit(format!("a depth of {depth} does not fit 32 bits")))
+    u32::try_from(depth).map_err(|_| too_deep(depth))
+}
+
+#[cold]
+fn too_deep(depth: i64) -> Error {
+    Error::limit(format!("a depth of about {depth} does not fit 32 bits"))
 }

@@ -84,6 +84,12 @@ impl DepthMerger {
                 return self.report.take().map(Some);
             }
             if self.report.is_hungry() {
+                self.pass_on();
+            }
+            if self.report.is_full() {
+                return self.report.take().map(Some);
+            }
+            if self.report.is_hungry() {
                 match self.next()? {
                     Some(run) => self.report.feed(run),
                     None if self.is_last && !self.report.is_empty() => return self.report.take().map(Some),
@@ -91,6 +97,25 @@ impl DepthMerger {
                 }
             }
             self.report.step();
+        }
+    }
+
+    /// Hands the chunk's runs on where nothing is to be added to them, as is so of nearly all.
+    fn pass_on(&mut self) {
+        let Some((chunk, place)) = &mut self.chunk else { return };
+        let is_plain = self.carried.is_empty() && self.depth == 0 && chunk.deferred.is_empty();
+        if !is_plain || chunk.contig != self.contig || self.at < chunk.runs.start {
+            return;
+        }
+        let left = chunk.runs.ends.iter().zip(&chunk.runs.depths).skip(*place);
+        for (end, depth) in left {
+            if self.report.is_full() || !self.report.is_hungry() {
+                break;
+            }
+            self.report.feed((self.at, *end, *depth));
+            self.report.step();
+            self.at = *end;
+            *place += 1;
         }
     }
 
