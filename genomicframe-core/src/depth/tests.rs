@@ -193,6 +193,9 @@ fn cigar() -> impl Strategy<Value = Vec<(i64, char)>> {
     })
 }
 
+/// Contig, start, CIGAR and qualities of a read.
+type Drawn = (usize, i64, Vec<(i64, char)>, Option<Vec<u8>>);
+
 /// Sorted reads of which about half are pairs, also across contigs and with mates that never come.
 fn reads(contigs: usize) -> impl Strategy<Value = Vec<Read>> {
     let read = || (0..contigs, 0i64..90, cigar(), prop::option::of(prop::collection::vec(0u8..40, 80)));
@@ -200,7 +203,7 @@ fn reads(contigs: usize) -> impl Strategy<Value = Vec<Read>> {
     prop::collection::vec(pair, 0..40).prop_map(|pairs| {
         let mut reads = Vec::new();
         for (i, (a, b, kind, near)) in pairs.into_iter().enumerate() {
-            let of = |(contig, start, cigar, mut quality): (usize, i64, Vec<(i64, char)>, Option<Vec<u8>>)| {
+            let of = |(contig, start, cigar, mut quality): Drawn| {
                 let bases: i64 = cigar.iter().filter(|(_, op)| "MIS=X".contains(*op)).map(|(n, _)| n).sum();
                 quality.as_mut().iter_mut().for_each(|q| q.truncate(bases as usize));
                 Read { contig, start, cigar, quality, name: format!("r{i}"), mate: None }
