@@ -100,13 +100,12 @@ impl RegionSet {
 
     /// The same set with other contig names: each becomes those that `names` gives for it.
     pub(super) fn rename(&self, names: impl Fn(&str) -> Vec<String>) -> Self {
-        let mut out = Self::default();
-        let renamed = self.iter().flat_map(|(contig, intervals)| {
-            let named = |c: String| intervals.iter().map(move |i| Region::new(c.clone(), *i));
-            names(contig).into_iter().flat_map(named)
-        });
-        out.extend(renamed);
-        out.unplaced = self.unplaced;
+        let mut out = Self { unplaced: self.unplaced, ..Self::default() };
+        for (contig, intervals) in &self.contigs {
+            for name in names(contig) {
+                out.add(&name, intervals.clone());
+            }
+        }
         out
     }
 }

@@ -221,6 +221,21 @@ impl BinningIndex {
         merge(found)
     }
 
+    /// Of the sorted, disjoint `intervals` those joined that have a window of the index in common: it tells nothing finer.
+    pub(crate) fn by_window(&self, intervals: &[Interval]) -> Vec<Interval> {
+        let window = |position: i64| (position - 1).max(0) >> self.min_shift;
+        let mut joined: Vec<Interval> = Vec::new();
+        for next in intervals {
+            match joined.last_mut() {
+                Some(last) if window(last.end().get()) == window(next.start().get()) => {
+                    *last = Interval::new(last.start().get(), next.end().get()).unwrap_or(*last);
+                }
+                _ => joined.push(*next),
+            }
+        }
+        joined
+    }
+
     fn chunks_of(&self, reference: &Reference, interval: Interval, found: &mut Vec<Chunk>) {
         let longest = 1i64 << (self.min_shift + 3 * self.depth);
         let start = (interval.start().get() - 1).max(0);

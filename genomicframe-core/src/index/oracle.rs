@@ -38,11 +38,20 @@ fn length(longest: i64) -> impl Strategy<Value = i64> {
 
 fn queries(longest: i64) -> impl Strategy<Value = RegionSet> {
     let query = (0..CONTIGS, start(longest), length(longest));
-    proptest::collection::vec(query, 1..4).prop_map(|queries| {
+    // Some stand close together, as the exons of a gene do.
+    let near = (0..CONTIGS, start(longest), proptest::collection::vec(0..20_000i64, 0..6)).prop_map(
+        |(contig, start, steps)| {
+            let at = steps.iter().scan(start, |at, step| Some(std::mem::replace(at, *at + step + 10)));
+            at.map(|start| (contig, start, 9)).collect::<Vec<_>>()
+        },
+    );
+    let one = query.prop_map(|one| vec![one]);
+    proptest::collection::vec(prop_oneof![one, near], 1..4).prop_map(|queries| {
+        let queries = queries.into_iter().flatten();
         let region = |(contig, start, length): (usize, i64, i64)| {
             Region::new(contig.to_string(), Interval::new(start, start + length).unwrap())
         };
-        queries.into_iter().map(region).collect()
+        queries.map(region).collect()
     })
 }
 
@@ -50,6 +59,7 @@ fn check(index: &[u8], records: &[Placed], queries: &RegionSet) {
     let index = BinningIndex::parse(index).unwrap();
     for (contig, intervals) in queries.iter().map(|(c, i)| (c.parse::<usize>().unwrap(), i)) {
         let chunks = index.chunks(contig, intervals);
+        assert_eq!(index.chunks(contig, &index.by_window(intervals)), chunks, "{queries}");
         let disjoint = chunks.windows(2).all(|w| w[0].stop < w[1].start);
         assert!(disjoint && chunks.iter().all(|c| c.start < c.stop), "{chunks:?}");
         for r in records.iter().filter(|r| r.contig == contig) {

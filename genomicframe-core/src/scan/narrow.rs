@@ -20,6 +20,9 @@ use crate::genome::{Contigs, Interval, Region, RegionSet};
 /// assert_eq!(narrow(&[on, from, to], columns, None).unwrap().to_string(), "chr1:100-200");
 /// ```
 pub fn narrow(conditions: &[Condition], columns: SpanColumns, contigs: Option<&Contigs>) -> Option<RegionSet> {
+    if let [Condition::Overlaps(set)] = conditions {
+        return Some(of_set(set, columns, contigs));
+    }
     let scope = Scope { columns, contigs };
     let boxes = scope.all_of(conditions, true)?;
     let mut out = Vec::new();
@@ -41,6 +44,19 @@ pub fn narrow(conditions: &[Condition], columns: SpanColumns, contigs: Option<&C
         regions.add_unplaced();
     }
     Some(regions)
+}
+
+/// What a set alone confines: it may have very many regions.
+fn of_set(set: &RegionSet, columns: SpanColumns, contigs: Option<&Contigs>) -> RegionSet {
+    let mut out = RegionSet::empty();
+    for (contig, intervals) in set.iter().filter(|(name, _)| contigs.is_none_or(|c| c.get(name).is_some())) {
+        let spans = intervals.iter().map(|i| if columns.zero_based { beside(*i) } else { *i });
+        out.add(contig, spans.collect());
+    }
+    if set.has_unplaced() {
+        out.add_unplaced();
+    }
+    out
 }
 
 /// A zero-length record, which only 0-based formats have, lies between two bases: it overlaps what holds both of them.
@@ -231,6 +247,9 @@ fn limits(op: Op, value: &Literal) -> Option<Vec<(i64, i64)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::{FieldType, Fields, Test};
+    use proptest::prelude::*;
+    use std::sync::Arc;
 
     const BAM: SpanColumns = SpanColumns { contig: "rname", start: "pos", end: "end", zero_based: false };
     const BED: SpanColumns = SpanColumns { contig: "chrom", start: "start", end: "end", zero_based: true };
@@ -272,10 +291,131 @@ mod tests {
     }
 
     #[test]
+    fn a_set_alone_is_what_it_is_among_other_conditions() {
+        let region = |contig: &str, a, b| Region::new(contig, Interval::new(a, b).unwrap());
+        let mut set: RegionSet =
+            [region("chr1", 5, 9), region("chr1", 11, 20), region("chr9", 1, 2)].into_iter().collect();
+        for columns in [BAM, BED] {
+            for unplaced in [false, true] {
+                if unplaced {
+                    set.add_unplaced();
+                }
+                let alone = Condition::Overlaps(Arc::new(set.clone()));
+                let among = Condition::And(vec![alone.clone()]);
+                assert_eq!(shown(&[alone], columns), shown(&[among], columns));
+            }
+        }
+    }
+
+    #[test]
     fn bed_starts_are_zero_based() {
         assert_eq!(
             shown(&[on("chrom", "chr1"), num("start", Op::Ge, 99), num("end", Op::Le, 200)], BED),
             "chr1:99-201"
         );
+    }
+
+    /// A record of a contig (or none) with a first and a last position.
+    struct Place(Option<&'static str>, i64, i64);
+
+    impl Fields for Place {
+        fn int(&self, field: usize) -> crate::Result<Option<i64>> {
+            Ok(Some(if field == 1 { self.1 } else { self.2 }))
+        }
+
+        fn float(&self, _: usize) -> crate::Result<Option<f64>> {
+            Ok(None)
+        }
+
+        fn text(&self, _: usize) -> crate::Result<Option<&[u8]>> {
+            Ok(self.0.map(str::as_bytes))
+        }
+
+        fn span(&self) -> crate::Result<Option<(&[u8], i64, i64)>> {
+            Ok(self.0.map(|contig| (contig.as_bytes(), self.1, self.2)))
+        }
+
+        fn is_unplaced(&self) -> bool {
+            self.0.is_none()
+        }
+    }
+
+    fn conditions() -> impl Strategy<Value = Condition> {
+        let op = prop_oneof![Just(Op::Eq), Just(Op::Ne), Just(Op::Lt), Just(Op::Le), Just(Op::Gt), Just(Op::Ge)];
+        let place = prop_oneof![Just("pos"), Just("end")];
+        let names = prop_oneof![Just("chr1"), Just("chr2"), Just("chr9")];
+        let name = || names.clone().prop_map(|n| Literal::Text(n.into()));
+        let number =
+            || prop_oneof![(1i64..9).prop_map(Literal::Int), (2..18i64).prop_map(|n| Literal::Float(n as f64 / 2.0))];
+        let equal = prop_oneof![Just(Op::Eq), Just(Op::Ne)];
+        let leaf = prop_oneof![
+            4 => (place.clone(), op, number()).prop_map(|(c, op, v)| Condition::Compare(c.into(), op, v)),
+            3 => (equal, name()).prop_map(|(op, v)| Condition::Compare("rname".into(), op, v)),
+            1 => proptest::collection::vec(name(), 1..3).prop_map(|v| Condition::In("rname".into(), v)),
+            1 => proptest::collection::vec((1i64..9).prop_map(Literal::Int), 1..3).prop_map(|v| Condition::In("pos".into(), v)),
+            1 => Just(Condition::IsNull("rname".into())),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let many = || proptest::collection::vec(inner.clone(), 1..4);
+            prop_oneof![
+                many().prop_map(Condition::And),
+                many().prop_map(Condition::Or),
+                inner.clone().prop_map(|c| Condition::Not(Box::new(c))),
+            ]
+        })
+    }
+
+    /// A set of regions. What overlaps none of one may be anywhere: a record on a contig without a position does.
+    fn overlapping() -> impl Strategy<Value = Condition> {
+        let names = prop_oneof![Just("chr1"), Just("chr2"), Just("chr9")];
+        proptest::collection::vec((names, 1i64..9, 0i64..4), 0..3).prop_map(|regions| {
+            let region = |(c, a, n): (&str, i64, i64)| Region::new(c, Interval::new(a, a + n).unwrap());
+            Condition::Overlaps(Arc::new(regions.into_iter().map(region).collect()))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        /// No record that satisfies the conditions lies outside of the regions, and no region is without one that might.
+        #[test]
+        fn regions_hold_all_that_satisfies_and_no_region_is_in_vain(
+            mut all in proptest::collection::vec(conditions(), 1..3),
+            sets in proptest::collection::vec(overlapping(), 0..3),
+        ) {
+            all.extend(sets);
+            let contigs: Contigs = ["chr1", "chr2"].into_iter().collect();
+            let field = |name: &str| Some(match name {
+                "rname" => (0, FieldType::Text),
+                "pos" => (1, FieldType::Int),
+                _ => (2, FieldType::Int),
+            });
+            // The evaluator compares whole numbers with whole numbers.
+            let Some(test) = Test::bind_all(&all, &field) else { return Ok(()) };
+            let Some(regions) = narrow(&all, BAM, Some(&contigs)) else { return Ok(()) };
+            let mut needed = RegionSet::empty();
+            for contig in [Some("chr1"), Some("chr2"), None] {
+                for start in 0..12 {
+                    // Of no length as in BED, too: between two bases.
+                    for end in start - 1..13 {
+                        if !test.passes(&Place(contig, start, end)).unwrap() {
+                            continue;
+                        }
+                        match contig {
+                            Some(name) => {
+                                let found = end < start || regions.overlaps(name, start, end);
+                                prop_assert!(found, "{name}:{start}-{end} and {regions}");
+                                needed.add(name, Interval::new(start.min(end).max(0), start.max(end)).into_iter().collect());
+                            }
+                            None => prop_assert!(regions.has_unplaced()),
+                        }
+                    }
+                }
+            }
+            for (contig, intervals) in regions.iter() {
+                for i in intervals {
+                    prop_assert!(needed.overlaps(contig, i.start().get(), i.end().get()), "{contig}:{i} of {regions}");
+                }
+            }
+        }
     }
 }

@@ -32,6 +32,8 @@ pub struct Computed {
     pub column: String,
     /// What is computed.
     pub value: ComputedValue,
+    /// The samples that are counted; all of them where none is named.
+    pub samples: Vec<String>,
 }
 
 /// What can be computed of a column of samples' values.
@@ -51,11 +53,15 @@ impl fmt::Display for Computed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let column = &self.column;
         match &self.value {
-            ComputedValue::OfSample(name) => write!(f, "sample({column}, '{}')", name.replace('\'', "''")),
-            ComputedValue::AlleleNumber => write!(f, "allele_number({column})"),
-            ComputedValue::AlleleCount => write!(f, "allele_count({column})"),
-            ComputedValue::AlleleFrequency => write!(f, "allele_frequency({column})"),
+            ComputedValue::OfSample(name) => write!(f, "sample({column}, '{}'", name.replace('\'', "''")),
+            ComputedValue::AlleleNumber => write!(f, "allele_number({column}"),
+            ComputedValue::AlleleCount => write!(f, "allele_count({column}"),
+            ComputedValue::AlleleFrequency => write!(f, "allele_frequency({column}"),
+        }?;
+        for name in &self.samples {
+            write!(f, ", '{}'", name.replace('\'', "''"))?;
         }
+        f.write_str(")")
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn of_regions(
     let mut found = Vec::new();
     for (contig, intervals) in regions.iter() {
         let Some(id) = reference(index, contig) else { continue };
-        for interval in intervals {
+        for interval in &index.by_window(intervals) {
             let until = Until { contig: contig.to_owned(), position: interval.end().get() };
             found.extend(index.chunks(id, std::slice::from_ref(interval)).into_iter().map(|chunk| Stretch {
                 chunk,

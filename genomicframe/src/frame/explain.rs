@@ -13,7 +13,7 @@ impl GenomicFrame {
     /// # Errors
     /// What is wrong with one of the verbs.
     pub fn explain(&self) -> Result<String> {
-        Ok(self.with_notes(self.dataframe()?.logical_plan().display_indent().to_string()))
+        Ok(self.dataframe()?.logical_plan().display_indent().to_string())
     }
 
     /// What will be run: for each scan its files, index, regions, partitions, planned requests and bytes, the columns decoded
@@ -23,11 +23,10 @@ impl GenomicFrame {
     /// What is wrong with a verb, or a file's index.
     pub fn explain_optimized(&self) -> Result<String> {
         let query = self.dataframe()?;
-        let text = runtime::wait(async move {
+        runtime::wait(async move {
             let plan = query.create_physical_plan().await?;
             Ok(displayable(plan.as_ref()).indent(false).to_string())
-        })?;
-        Ok(self.with_notes(text))
+        })
     }
 
     /// The frame with its logical plan optimized; the rows stay the same.
@@ -39,14 +38,5 @@ impl GenomicFrame {
         let state = self.context.session().state();
         let plan = query.into_optimized_plan()?;
         Ok(Self { query: Ok(DataFrame::new(state, plan)), ..self })
-    }
-
-    fn with_notes(&self, mut text: String) -> String {
-        for note in &self.notes {
-            text.push_str("warning: ");
-            text.push_str(note);
-            text.push('\n');
-        }
-        text
     }
 }

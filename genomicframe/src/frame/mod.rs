@@ -27,6 +27,7 @@ use crate::error::Result;
 
 pub use collect::ArrowStream;
 pub use group::GroupBy;
+pub use join::OverlapOptions;
 pub(crate) use roles::Place;
 pub(crate) use scan::global;
 pub use verbs::Regions;
@@ -55,14 +56,12 @@ pub(crate) use verbs::bind;
 pub struct GenomicFrame {
     context: GenomicContext,
     query: Result<DataFrame>,
-    /// What `explain` should say beyond the plan.
-    notes: Vec<String>,
 }
 
 impl GenomicFrame {
     /// A frame over a query of the context's session.
     pub fn new(context: &GenomicContext, query: DataFrame) -> Self {
-        Self { context: context.clone(), query: Ok(query), notes: Vec::new() }
+        Self { context: context.clone(), query: Ok(query) }
     }
 
     /// The context it runs in.

@@ -25,23 +25,25 @@ pub fn sample() -> ScalarUDF {
     ScalarUDF::from(Sample { signature: Signature::user_defined(Volatility::Immutable) })
 }
 
-/// `allele_frequency(format_gt)`: the share of called alleles that are not the reference allele.
+/// `allele_frequency(format_gt, 'NA12878', …)`: the share of called alleles that are not the reference allele.
 ///
-/// Counts over all samples of the list, summed over alternate alleles: for `0/1`, `1|2`, `./.` it is 3 / 4. A missing
+/// Counts over the samples named, which the file must have, or over all of the list; summed over alternate alleles: for `0/1`, `1|2`, `./.` it is 3 / 4. A missing
 /// allele (`.`) is not called. Null where no allele is called or the list is null. What `bcftools +fill-tags -- -t AF`
 /// writes, summed over the alternate alleles.
 pub fn allele_frequency() -> ScalarUDF {
     Alleles::function("allele_frequency", Counted::Frequency)
 }
 
-/// `allele_number(format_gt)`: how many alleles are called, of all samples of the list. Null where the list is null.
+/// `allele_number(format_gt, 'NA12878', …)`: how many alleles are called, of the samples named or of all of the list. Null
+/// where the list is null.
 ///
 /// For `0/1`, `1|2`, `./.` it is 4: what `bcftools +fill-tags -- -t AN` writes.
 pub fn allele_number() -> ScalarUDF {
     Alleles::function("allele_number", Counted::Number)
 }
 
-/// `allele_count(format_gt)`: how many of the called alleles are not the reference allele. Null where the list is null.
+/// `allele_count(format_gt, 'NA12878', …)`: how many of the called alleles are not the reference allele, of the samples named
+/// or of all of the list. Null where the list is null.
 ///
 /// For `0/1`, `1|2`, `./.` it is 3: what `bcftools +fill-tags -- -t AC` writes, summed over the alternate alleles.
 pub fn allele_count() -> ScalarUDF {
@@ -180,12 +182,17 @@ impl ScalarUDFImpl for Alleles {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        args::expect_count(self.name(), "format_gt", types, 1)?;
         match types {
-            [lists] if args::element(lists).is_some_and(|e| args::is_text(e.data_type())) => {
-                Ok(vec![args::as_list(lists, &DataType::Utf8View)])
+            [lists, names @ ..]
+                if args::element(lists).is_some_and(|e| args::is_text(e.data_type()))
+                    && names.iter().all(args::is_text) =>
+            {
+                // Names stay as they are: a cast would hide that they are constants.
+                Ok(std::iter::once(args::as_list(lists, &DataType::Utf8View)).chain(names.iter().cloned()).collect())
             }
-            _ => plan_err!("{}(format_gt) takes samples' genotypes, a list of texts", self.name),
+            _ => {
+                plan_err!("{}(format_gt, 'NA12878', …) takes samples' genotypes, a list of texts, and names", self.name)
+            }
         }
     }
 
@@ -194,6 +201,15 @@ impl ScalarUDFImpl for Alleles {
             Counted::Frequency => DataType::Float64,
             Counted::Number | Counted::Count => DataType::Int64,
         })
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        if let Some(field) = args.arg_fields.first() {
+            for name in args.scalar_arguments.iter().skip(1) {
+                index(field, name.unwrap_or(&ScalarValue::Null))?;
+            }
+        }
+        Ok(Arc::new(Field::new(self.name(), self.return_type(&[])?, true)))
     }
 
     fn is_strict(&self) -> bool {
@@ -205,6 +221,12 @@ impl ScalarUDFImpl for Alleles {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let Some(field) = args.arg_fields.first() else { return internal_err!("{} has no argument", self.name) };
+        let named = args.args[1..].iter().map(|name| match name {
+            ColumnarValue::Scalar(name) => index(field, name),
+            ColumnarValue::Array(_) => plan_err!("{}: a sample's name is a constant text", self.name),
+        });
+        let named: Vec<usize> = named.collect::<Result<_>>()?;
         let lists = args::list(&args.args, 0, args.number_rows, &DataType::Utf8View)?;
         let genotypes = lists.values().as_string_view();
         let counts = (0..lists.len()).map(|row| {
@@ -212,7 +234,9 @@ impl ScalarUDFImpl for Alleles {
                 return None;
             }
             let (mut called, mut alternate) = (0, 0);
-            for i in args::range(&lists, row).filter(|i| genotypes.is_valid(*i)) {
+            let range = args::range(&lists, row);
+            let is_counted = |i: &usize| named.is_empty() || named.contains(&(i - range.start));
+            for i in range.clone().filter(is_counted).filter(|i| genotypes.is_valid(*i)) {
                 for allele in genotypes.value(i).split(['/', '|']).filter(|a| !matches!(*a, "" | ".")) {
                     called += 1;
                     alternate += i64::from(allele != "0");
@@ -282,5 +306,9 @@ mod tests {
         let answers = rows(&ctx, "SELECT allele_number(format_gt), allele_count(format_gt) FROM v").await.unwrap();
         assert_eq!(answers, ["4|3", "3|0", "0|0", "6|4", "null|null"]);
         assert!(rows(&ctx, "SELECT allele_frequency('0/1')").await.is_err());
+        let two = "SELECT allele_count(format_gt, 'HG003', 'NA12878'), allele_frequency(format_gt, 'HG002') FROM v";
+        assert_eq!(rows(&ctx, two).await.unwrap(), ["1|1.0", "0|0.0", "0|null", "3|1.0", "null|null"]);
+        let e = rows(&ctx, "SELECT allele_count(format_gt, 'HG002', 'X1') FROM v").await.unwrap_err().to_string();
+        assert!(e.contains(r#"no sample "X1""#), "{e}");
     }
 }

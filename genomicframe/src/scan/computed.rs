@@ -97,15 +97,19 @@ fn call(expr: &Arc<dyn PhysicalExpr>, files: &Schema) -> Option<Computed> {
     let (of, rest) = call.args().split_first()?;
     let column = of.downcast_ref::<Column>()?;
     let value = match rest {
-        [] if *call.fun() == genotypes::allele_frequency() => ComputedValue::AlleleFrequency,
-        [] if *call.fun() == genotypes::allele_count() => ComputedValue::AlleleCount,
-        [] if *call.fun() == genotypes::allele_number() => ComputedValue::AlleleNumber,
-        [name] if *call.fun() == genotypes::sample() => {
-            ComputedValue::OfSample(name.downcast_ref::<Literal>()?.value().try_as_str()??.to_owned())
-        }
+        _ if *call.fun() == genotypes::allele_frequency() => ComputedValue::AlleleFrequency,
+        _ if *call.fun() == genotypes::allele_count() => ComputedValue::AlleleCount,
+        _ if *call.fun() == genotypes::allele_number() => ComputedValue::AlleleNumber,
+        [name] if *call.fun() == genotypes::sample() => ComputedValue::OfSample(text(name)?),
         _ => return None,
     };
-    Some(Computed { column: files.fields().get(column.index())?.name().clone(), value })
+    let samples = if matches!(value, ComputedValue::OfSample(_)) { &[] } else { rest };
+    let samples = samples.iter().map(text).collect::<Option<_>>()?;
+    Some(Computed { column: files.fields().get(column.index())?.name().clone(), value, samples })
+}
+
+fn text(constant: &Arc<dyn PhysicalExpr>) -> Option<String> {
+    Some(constant.downcast_ref::<Literal>()?.value().try_as_str()??.to_owned())
 }
 
 /// Whether the file computes it, as what the call returns. One without the column has nulls, of which every call makes null.

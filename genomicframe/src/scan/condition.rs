@@ -72,7 +72,29 @@ impl Translator<'_> {
                 _ => None,
             };
         }
+        if let Some((column, plus)) = self.moved_position(side) {
+            let Literal::Int(value) = value else { return None };
+            return Some(Condition::Compare(column, op, Literal::Int(value.checked_sub(plus)?)));
+        }
         Some(Condition::Compare(self.column(side)?, op, value))
+    }
+
+    /// `pos + n` by the column of a position and the number: no position is so large that a sum of small numbers would wrap.
+    fn moved_position(&self, expr: &Expr) -> Option<(String, i64)> {
+        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = peel(expr) else { return None };
+        let (inner, plus) = match (op, literal(left), literal(right)) {
+            (Operator::Plus, None, Some(Literal::Int(n))) => (left, n),
+            (Operator::Plus, Some(Literal::Int(n)), None) => (right, n),
+            (Operator::Minus, None, Some(Literal::Int(n))) => (left, n.checked_neg()?),
+            _ => return None,
+        };
+        if plus.unsigned_abs() > LARGEST_STEP {
+            return None;
+        }
+        let name = self.column(inner)?;
+        let span = self.span?;
+        let is_wide = self.schema.field_with_name(&name).is_ok_and(|f| *f.data_type() == DataType::Int64);
+        (is_wide && [span.start, span.end].contains(&name.as_str())).then_some((name, plus))
     }
 
     /// The column's name, also through a cast that changes no value.
@@ -112,6 +134,9 @@ impl Translator<'_> {
         Some(if whole { overlaps } else { Condition::And(vec![overlaps, Condition::Unknown]) })
     }
 }
+
+/// Positions of files end far below where this added to one would wrap.
+const LARGEST_STEP: u64 = 1 << 40;
 
 fn negate_if(negated: bool, condition: Condition) -> Condition {
     if negated { Condition::Not(Box::new(condition)) } else { condition }

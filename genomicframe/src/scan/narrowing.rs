@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion::physical_expr::expressions::{DynamicFilterPhysicalExpr, DynamicFilterTracking};
 use datafusion::physical_plan::PhysicalExpr;
 use genomicframe_core::Result;
-use genomicframe_core::io::{ObjectIo, ObjectMeta, Requests};
+use genomicframe_core::genome::RegionSet;
+use genomicframe_core::io::{ObjectMeta, Requests};
 use genomicframe_core::scan::{Condition, Partition, ScanRequest, narrow};
 use tokio::sync::OnceCell;
 
+use super::Access;
 use super::source::PlannedPartition;
 use super::spans_in::SpansIn;
 
@@ -64,11 +66,11 @@ impl Narrowing {
     }
 
     /// The planned partition's share of its file's plan, as far as regions are known by now.
-    pub(super) async fn share(&self, planned: &PlannedPartition, io: &dyn ObjectIo) -> Result<Share> {
+    pub(super) async fn share(&self, planned: &PlannedPartition, access: &Access) -> Result<Share> {
         let generation = self.filters.iter().map(|f| f.snapshot_generation()).fold(0, u64::wrapping_add);
         let key = (Arc::as_ptr(&planned.request) as usize, generation);
         let cell = Arc::clone(self.lock().entry(key).or_default());
-        let narrowed = cell.get_or_try_init(|| self.plan(planned, io)).await?;
+        let narrowed = cell.get_or_try_init(|| self.plan(planned, access)).await?;
         Ok(match narrowed {
             Some(narrowed) => {
                 let (number, of) = planned.share;
@@ -86,7 +88,7 @@ impl Narrowing {
     }
 
     /// Plans the file within the regions that its records must overlap to be of use; `None` where nothing confines them.
-    async fn plan(&self, planned: &PlannedPartition, io: &dyn ObjectIo) -> Result<Option<Arc<Narrowed>>> {
+    async fn plan(&self, planned: &PlannedPartition, access: &Access) -> Result<Option<Arc<Narrowed>>> {
         let dataset = &planned.dataset;
         let Some(span) = dataset.span_columns() else { return Ok(None) };
         // Only what will not change any more: all partitions of a file must see the same.
@@ -102,14 +104,17 @@ impl Narrowing {
         if conditions.is_empty() {
             return Ok(None);
         }
+        if let Some(warning) = unknown_contigs(planned, &conditions) {
+            access.warnings.tell(&warning, 1);
+        }
         conditions.extend(planned.request.regions.iter().map(|r| Condition::Overlaps(Arc::clone(r))));
         let contigs = dataset.contigs().filter(|_| dataset.names_every_contig());
         let Some(regions) = narrow(&conditions, span, contigs).map(Arc::new) else { return Ok(None) };
-        dataset.load_index(io, Some(&regions)).await?;
+        dataset.load_index(&*access.io, Some(&regions)).await?;
         let mut request = ScanRequest { regions: Some(Arc::clone(&regions)), ..(*planned.request).clone() };
         request.partitions = planned.share.1.max(1);
         let plan = dataset.plan(&request)?;
-        let suited = plan.objects.first().map_or(Requests::LOCAL, |o| io.requests(&o.location));
+        let suited = plan.objects.first().map_or(Requests::LOCAL, |o| access.io.requests(&o.location));
         let (bytes, requests) = plan.reads(suited);
         let (objects, partitions) = (plan.objects, plan.partitions);
         let request = Arc::new(request);
@@ -119,6 +124,18 @@ impl Narrowing {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<OnceCell<Option<Arc<Narrowed>>>>>> {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What to tell when the file has none of the contigs that its records must lie on.
+fn unknown_contigs(planned: &PlannedPartition, conditions: &[Condition]) -> Option<String> {
+    let dataset = &planned.dataset;
+    let own = dataset.contigs().filter(|own| dataset.names_every_contig() && own.len() > 0)?;
+    let sets = conditions.iter().filter_map(|c| if let Condition::Overlaps(set) = c { Some(&**set) } else { None });
+    let asked: Vec<&str> = sets.flat_map(RegionSet::iter).map(|(contig, _)| contig).collect();
+    let first = asked.first().filter(|_| asked.iter().all(|name| own.get(name).is_none()))?;
+    let file = planned.objects.first().map_or_else(String::new, |o| format!("{}: ", o.location));
+    let names = own.iter().next().map(|c| format!(", but for example {}", c.name)).unwrap_or_default();
+    Some(format!("{file}joins nothing: it has none of the other side's contigs ({first}){names}"))
 }
 
 impl Share {

@@ -1,6 +1,7 @@
 //! A planned scan cut finer, so that several tasks make rows that still come out in the order of the files.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::datasource::listing::PartitionedFile;
@@ -104,6 +105,22 @@ pub(super) fn genomic_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanCo
     let config = exec.data_source().downcast_ref::<FileScanConfig>()?;
     let source = (&**config.file_source() as &dyn Any).downcast_ref::<GenomicSource>()?;
     Some((config, source))
+}
+
+/// The contigs of the files that the rows of `plan` come from, where it is one scan's and their headers name them all.
+pub(crate) fn contigs_below(plan: &Arc<dyn ExecutionPlan>) -> Option<BTreeSet<String>> {
+    match plan.children()[..] {
+        [] => {
+            let mut all = BTreeSet::new();
+            for (_, planned) in planned(genomic_scan(plan)?.0) {
+                let contigs = planned.dataset.contigs().filter(|_| planned.dataset.names_every_contig())?;
+                all.extend(contigs.iter().map(|c| c.name.clone()));
+            }
+            (!all.is_empty()).then_some(all)
+        }
+        [child] => contigs_below(child),
+        _ => None,
+    }
 }
 
 /// What the scan reads, in the order in which it was planned: file by file, dealt out to the groups in turn.

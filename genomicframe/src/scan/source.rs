@@ -331,7 +331,7 @@ impl FileOpener for GenomicOpener {
         let narrowing = self.narrowing.clone().filter(|_| planned.request.limit.is_none());
         Ok(async move {
             let share = match narrowing {
-                Some(narrowing) => narrowing.share(&planned, &*access.io).await.map_err(outer)?,
+                Some(narrowing) => narrowing.share(&planned, &access).await.map_err(outer)?,
                 None => Share::whole(&planned),
             };
             let (dataset, partition) = (&planned.dataset, &share.partition);

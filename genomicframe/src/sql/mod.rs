@@ -8,6 +8,7 @@
 //! | `dialect` | `end` as a plain column name |
 //! | `tables` | the files and `read_*` calls of a statement |
 //! | `layers` | a catalog in which a statement's files lie in front of the session's tables |
+//! | `regions` | `in_regions(…, 'panel.bed')` |
 //! | `verbs` | table functions that do what a frame's verb does |
 //! | `options` | named arguments and `OPTIONS (…)` |
 //! | `external` | `CREATE EXTERNAL TABLE` |
@@ -16,6 +17,7 @@ mod dialect;
 mod external;
 mod layers;
 mod options;
+mod regions;
 mod tables;
 mod verbs;
 

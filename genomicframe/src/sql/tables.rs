@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::ast::{
 use genomicframe_core::io::Location;
 
 use super::options::{self, Values};
+use super::regions::{self, WriteOut};
 use super::verbs::{self, Input, Named, Verb};
 use crate::context::GenomicContext;
 use crate::error::{Error, Result};
@@ -51,7 +52,12 @@ pub(super) async fn open(context: &GenomicContext, statement: Statement) -> Resu
         };
         opened.push((name, table));
     }
-    Ok((statement, opened))
+    let mut regions = WriteOut { opened: &opened, error: None };
+    visit(&mut statement, &mut regions);
+    match regions.error {
+        Some(e) => Err(e),
+        None => Ok((statement, opened)),
+    }
 }
 
 /// A state in which `opened` are tables, seen by one statement only.
@@ -108,6 +114,22 @@ struct Found {
     /// Columns that only a query can name: `tag_*`, `info_*`, `format_*`, `attr_*`.
     columns: BTreeSet<String>,
     error: Option<Error>,
+}
+
+/// Visits the queries of a statement.
+fn visit<V: VisitorMut>(statement: &mut Statement, visitor: &mut V) {
+    match statement {
+        Statement::Statement(inner) => {
+            let _ = VisitMut::visit(&mut **inner, visitor);
+        }
+        Statement::Explain(explain) => visit(&mut explain.statement, visitor),
+        Statement::CopyTo(copy) => {
+            if let CopyToSource::Query(query) = &mut copy.source {
+                let _ = VisitMut::visit(&mut **query, visitor);
+            }
+        }
+        Statement::CreateExternalTable(_) | Statement::Reset(_) => {}
+    }
 }
 
 fn walk(statement: &mut Statement, found: &mut Found) -> Result<()> {
@@ -169,6 +191,18 @@ impl VisitorMut for Found {
                 *args = None;
                 ControlFlow::Continue(())
             }
+            Err(e) => {
+                self.error.get_or_insert(e);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Some(function) = regions::call(expr) else { return ControlFlow::Continue(()) };
+        let files = |path| Source::Files(Box::new(Input { paths: vec![path], options: ReadOptions::new() }));
+        match regions::name_file(function, |path| self.add(files(path))) {
+            Ok(()) => ControlFlow::Continue(()),
             Err(e) => {
                 self.error.get_or_insert(e);
                 ControlFlow::Break(())

@@ -103,7 +103,7 @@ impl VcfRows {
                     Output::Info(info.len() - 1)
                 }
                 Source::Format(key) => {
-                    format.push(Wanted { key: &columns.format[key], form: Form::List });
+                    format.push(Wanted { key: &columns.format[key], form: Form::List, of: None });
                     Output::Format(format.len() - 1)
                 }
                 fixed => {

@@ -13,10 +13,22 @@ use crate::text::lists::{Broken, Lists};
 use crate::text::repeated::{NULL, Texts};
 
 /// A column of a key, and what it is to hold.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Wanted<'k> {
     pub key: &'k Key,
     pub form: Form,
+    /// Of each sample of the lists: whether it is counted. `None`: all are.
+    pub of: Option<Vec<bool>>,
+}
+
+impl Wanted<'_> {
+    /// Whether the sample at this place is looked at.
+    fn looks_at(&self, position: usize) -> bool {
+        match self.form {
+            Form::OfSample(sample) => sample == position,
+            _ => self.of.as_ref().is_none_or(|of| of.get(position) == Some(&true)),
+        }
+    }
 }
 
 /// What a row of a column is.
@@ -66,7 +78,7 @@ struct WantedKey {
 enum KeyColumn {
     List(Values, Lists),
     OfSample(usize, Values),
-    Count { form: Form, row: Alleles, rows: Vec<Option<Alleles>> },
+    Count { form: Form, of: Option<Vec<bool>>, row: Alleles, rows: Vec<Option<Alleles>> },
 }
 
 /// Values of samples.
@@ -99,7 +111,7 @@ impl GenotypeReader {
         let mut slots: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut keys: Vec<WantedKey> = Vec::new();
         let mut columns = Vec::new();
-        for Wanted { key, form } in wanted {
+        for Wanted { key, form, of } in wanted {
             let slot = *slots.entry(key.name.clone().into_bytes()).or_insert(keys.len());
             if let Some(alias) = &key.alias {
                 slots.entry(alias.clone().into_bytes()).or_insert(slot);
@@ -113,13 +125,11 @@ impl GenotypeReader {
             keys[slot].columns.push(match form {
                 Form::List => KeyColumn::List(values(), Lists::default()),
                 Form::OfSample(sample) => KeyColumn::OfSample(*sample, values()),
-                form => KeyColumn::Count { form: *form, row: Alleles::default(), rows: Vec::new() },
+                form => KeyColumn::Count { form: *form, of: of.clone(), row: Alleles::default(), rows: Vec::new() },
             });
         }
-        let single = |position| wanted.iter().any(|w| w.form == Form::OfSample(position));
-        let all = wanted.iter().any(|w| !matches!(w.form, Form::OfSample(_)));
         let samples = file.samples.iter().enumerate().map(|(position, sample)| (*sample, position));
-        let visited: Vec<_> = samples.filter(|(_, position)| all || single(*position)).collect();
+        let visited: Vec<_> = samples.filter(|(_, position)| wanted.iter().any(|w| w.looks_at(*position))).collect();
         let mut order: Vec<usize> = (0..visited.len()).collect();
         order.sort_by_key(|i| visited[*i].0);
         Self {
@@ -298,6 +308,7 @@ impl WantedKey {
                 KeyColumn::List(values, _) => values.push(value, genotype)?,
                 KeyColumn::OfSample(sample, values) if *sample == position => values.push(value, genotype)?,
                 KeyColumn::OfSample(..) => {}
+                KeyColumn::Count { of: Some(of), .. } if of.get(position) != Some(&true) => {}
                 KeyColumn::Count { row, .. } => row.add(genotypes.alleles(genotype)),
             }
         }

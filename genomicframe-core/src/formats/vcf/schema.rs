@@ -139,12 +139,20 @@ impl Columns {
             ComputedValue::AlleleCount => Form::AlleleCount,
             ComputedValue::AlleleFrequency => Form::AlleleFrequency,
         };
+        let mut of = None;
+        if !computed.samples.is_empty() {
+            let mut counted = vec![false; self.sample_names.len()];
+            for name in &computed.samples {
+                *counted.get_mut(self.sample_names.iter().position(|n| n == name)?)? = true;
+            }
+            of = Some(counted);
+        }
         let ty = match (form, self.schema.field(column).data_type()) {
             (Form::OfSample(_), DataType::List(item)) => item.data_type().clone(),
             (Form::AlleleFrequency, _) => DataType::Float64,
             _ => DataType::Int64,
         };
-        Some((Wanted { key, form }, Field::new(computed.to_string(), ty, true)))
+        Some((Wanted { key, form, of }, Field::new(computed.to_string(), ty, true)))
     }
 }
 

@@ -18,7 +18,7 @@ use datafusion::physical_plan::filter_pushdown::{
 };
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter, build_join_schema};
 use datafusion::physical_plan::metrics::{
-    BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, SpillMetrics,
+    BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, SpillMetrics, Time,
 };
 use datafusion::physical_plan::projection::{EmbeddedProjection, ProjectionExec, try_embed_projection};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -134,13 +134,14 @@ impl IntervalJoinExec {
         columns.into_iter().map(|c| Arc::new(c) as Arc<dyn PhysicalExpr>).collect()
     }
 
-    fn output(&self, batch_size: usize) -> Arc<Output> {
+    fn output(&self, batch_size: usize, time: Time) -> Arc<Output> {
         Arc::new(Output {
             schema: self.schema(),
             columns: self.columns.clone(),
             residual: self.residual.clone(),
             join_type: self.join_type,
             batch_size,
+            time,
         })
     }
 
@@ -268,7 +269,8 @@ impl ExecutionPlan for IntervalJoinExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let output = self.output(context.session_config().batch_size());
+        let baseline = BaselineMetrics::new(&self.metrics, partition);
+        let output = self.output(context.session_config().batch_size(), baseline.elapsed_compute().clone());
         let build = self.build(&output, &context)?;
         let (sides, right) = (Arc::new(self.sides.clone()), Arc::clone(&self.right));
         let spill = SpillMetrics::new(&self.metrics, partition);
@@ -280,7 +282,6 @@ impl ExecutionPlan for IntervalJoinExec {
             let memory = MemoryConsumer::new(format!("IntervalJoin[{partition}]")).register(context.memory_pool());
             Ok::<_, DataFusionError>(Probing { sides, output, build }.run(probe, router, memory))
         };
-        let baseline = BaselineMetrics::new(&self.metrics, partition);
         let rows = stream::once(rows).try_flatten().map(move |batch| {
             if let Ok(batch) = &batch {
                 baseline.record_output(batch.num_rows());

@@ -9,6 +9,7 @@ use datafusion::arrow::compute::{filter, prep_null_mask_filter, take};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{JoinSide, JoinType, Result};
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
+use datafusion::physical_plan::metrics::Time;
 
 /// What a join's rows are made of. Left is the side that was read first.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Output {
     /// What must hold of a pair besides its overlap.
     pub(super) residual: Option<JoinFilter>,
     pub(super) join_type: JoinType,
+    /// Time that is spent on rows of the right side.
+    pub(super) time: Time,
     /// Most rows of a batch.
     pub(super) batch_size: usize,
 }

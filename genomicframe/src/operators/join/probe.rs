@@ -205,6 +205,8 @@ impl Iterator for Joined {
     type Item = Result<RecordBatch, DataFusionError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let time = self.output.time.clone();
+        let _timer = time.timer();
         let next = self.advance();
         if next.is_err() {
             self.is_done = true;

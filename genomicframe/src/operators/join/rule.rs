@@ -17,6 +17,7 @@ use genomicframe_core::schema::{ROLE, ROLE_CONTIG};
 use super::build::Sides;
 use super::condition::overlap;
 use super::exec::IntervalJoinExec;
+use crate::scan::contigs_below;
 
 /// Replaces hash joins on a contig with a filter on both ends of spans, whose time grows with the product of both sides' rows.
 ///
@@ -71,7 +72,16 @@ fn interval_join(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> 
     let projection = join.projection.as_ref().map(|p| p.to_vec());
     let new =
         IntervalJoinExec::try_new(Arc::clone(left), Arc::clone(right), sides, residual, *join.join_type(), projection)?;
-    Ok(Some(Arc::new(new)))
+    let warning = contig.and_then(|_| disjoint_contigs(left, right));
+    Ok(Some(Arc::new(new.with_warning(warning))))
+}
+
+/// What to tell of two sides whose files share no contig: names that differ by a prefix join to nothing.
+fn disjoint_contigs(left: &Arc<dyn ExecutionPlan>, right: &Arc<dyn ExecutionPlan>) -> Option<String> {
+    let (left, right) = (contigs_below(left)?, contigs_below(right)?);
+    let (one, other) = (left.first()?, right.first()?);
+    left.is_disjoint(&right)
+        .then(|| format!("the two sides have no contig in common ({one}, {other}): nothing overlaps"))
 }
 
 /// Which key is the contig: columns that say so, or else the first text.
