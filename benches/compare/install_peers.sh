@@ -13,7 +13,7 @@ logged() { "$@" >>"$log" 2>&1 || { tail -20 "$log" >&2; exit 1; }; }
 
 # Programs, and the libraries that samtools is linked with.
 packages=()
-for package in samtools bcftools tabix seqtk fastp bwa minimap2 samblaster isal mawk gcc make python3-venv \
+for package in samtools bcftools mosdepth tabix seqtk fastp bwa minimap2 samblaster isal mawk gcc make python3-venv \
   zlib1g-dev libbz2-dev liblzma-dev valgrind; do
   dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
 done
@@ -79,7 +79,7 @@ fi
 {
   "$to/bin/samtools" --version | head -1
   "$to/bin/bcftools" --version | head -1
-  for package in bcftools tabix seqtk fastp isal mawk; do
+  for package in bcftools mosdepth tabix seqtk fastp isal mawk; do
     echo "$package (Debian) $(dpkg-query -W -f '${Version}' "$package")"
   done
   echo "libdeflate $(sed -n 's/.*LIBDEFLATE_VERSION_STRING[[:space:]]*"\(.*\)"/\1/p' "$deflate/libdeflate.h")"

@@ -66,6 +66,8 @@ def places(args, data):
         found[program] = os.path.join(args.work, "bin", program)
     for venv in ("main", "polars-bio", "biobear"):
         found[venv] = os.path.join(args.work, "venv", venv, "bin", "python")
+    # Debian's.
+    found["mosdepth"] = "mosdepth"
     found.update(gf=args.gf, inflate=args.inflate, here=HERE, site_region="chr7:50000001-60000000")
     tags = {}
     view = subprocess.Popen([found["samtools"], "view", found["bam"]], stdout=subprocess.PIPE, text=True)

@@ -3,7 +3,7 @@
 A command is one line of bash that prints its answer last, or a pair of such a line and a second one that prints the
 answer of what the first wrote; only the first is timed. In both are replaced: {t} threads and {x} threads beside the
 first, {o} a file of the run's own, {null} the same but /dev/null in timed runs, {here} this folder; programs {gf}
-{samtools} {bcftools} {main} {polars-bio} {biobear} {floor} {inflate}; the data's files {bam} {sites} {cohort} {genes}
+{samtools} {mosdepth} {bcftools} {main} {polars-bio} {biobear} {floor} {inflate}; the data's files {bam} {sites} {cohort} {genes}
 {fastq} {fastq_gz} {regions_bed}; {tag_columns}, {region}, {site_region} and {regions}.
 """
 from dataclasses import dataclass, field
@@ -59,6 +59,8 @@ WANTED = "'mapq >= 30 AND NOT is_duplicate(flag)'"
 AWK_GROUPS = r"""'{n[$1]++; s[$1]+=$2} END {for (k in n) {g++; a+=n[k]; b+=s[k]/n[k]} printf "%d %d %.6f\n", g, a, b}'"""
 FLAGSTAT = r"""awk 'NR==1 {a=$1} / duplicates$/ && !d {d=$1} / mapped \(/ && !m {m=$1} /properly/ {p=$1} """ \
            r"""/ supplementary$/ {s=$1} END {print a, m, d, p, s}'"""
+DEPTHS = r"""'{s+=($3-$2)*$4; if ($4>m) m=$4} END {print NR, s, m}'"""
+MEANS = r"""'{s+=sprintf("%.2f", $4)} END {printf "%d %.0f\n", NR, s}'"""
 COLUMNS = "qname, flag, rname, pos, end, mapq, cigar, rnext, pnext, tlen, seq, qual, {tag_columns}"
 
 TASKS = [
@@ -114,6 +116,20 @@ TASKS = [
     # Others take one region a call, or count a read once for each region.
     Task("bam_1000regions", "count in 1,000 regions of 10 kb", "", "{gf} count --threads {t} {bam} {regions}",
          {"samtools": "{samtools} view -c -@{x} -M -L {regions_bed} {bam}"}, [("samtools", 1.0)], needs_index=True),
+
+    # Both write text; mosdepth compresses its own.
+    Task("bam_depth", "depth of each base, reads counted whole", "bam",
+         ("{gf} depth --threads {t} --fast --no-header {bam} >{null}", "awk " + DEPTHS + " {o}"), {
+             "mosdepth": ("{mosdepth} -t {x} -x {o} {bam}", "gzip -dc {o}.per-base.bed.gz | awk " + DEPTHS),
+         }, [("best", 0.67)]),
+    Task("bam_depth_exact", "depth of each base, aligned bases, mates once", "bam",
+         ("{gf} depth --threads {t} --no-header {bam} >{null}", "awk " + DEPTHS + " {o}"), {
+             "mosdepth": ("{mosdepth} -t {x} {o} {bam}", "gzip -dc {o}.per-base.bed.gz | awk " + DEPTHS),
+         }, [("best", 0.67)]),
+    Task("bam_win500", "mean depth in windows of 500 bp", "bam",
+         ("{gf} depth --threads {t} --fast --by 500 --no-header {bam} >{null}", "awk " + MEANS + " {o}"), {
+             "mosdepth": ("{mosdepth} -t {x} -x -n -b 500 {o} {bam}", "gzip -dc {o}.regions.bed.gz | awk " + MEANS),
+         }, [("best", 0.67)]),
 
     Task("vcf_count", "count, all records read", "sites", "{gf} count --threads {t} --index none {sites}", {
         "bcftools": r"{bcftools} query -f '\n' {sites} | wc -l",

@@ -19,6 +19,7 @@ use crate::size::parse_size;
   gf view NA12878.bam chr20:10M-20M --where 'mapq >= 30' --select qname,pos,cigar
   gf count NA12878.bam chr20
   gf stats NA12878.bam
+  gf depth NA12878.bam --by 500
   gf sql \"SELECT rname, count(*), avg(mapq) FROM 'NA12878.bam' GROUP BY rname\"
   gf schema cohort.vcf.gz
   gf convert NA12878.bam s3://lab/NA12878.bams3
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     View(ViewArgs),
     Count(CountArgs),
     Stats(StatsArgs),
+    Depth(DepthArgs),
     Schema(SchemaArgs),
     Head(HeadArgs),
     Explain(ExplainArgs),
@@ -153,6 +155,79 @@ pub(crate) struct StatsArgs {
     /// Count the records of a BAMS3 dataset too, instead of relying on its totals
     #[arg(long)]
     pub(crate) scan: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+/// Count how many reads lie on each base
+///
+/// Prints a row for each run of bases of one depth: chrom, start, end, depth (0-based, end
+/// excluded, as BED). The file is BAM, SAM or BAMS3, sorted by position. Every base of every
+/// contig of the header is in one row; with regions, those of the regions.
+///
+/// What counts, unless options say otherwise, is what mosdepth and samtools depth -s count:
+///   reads     without one of the flags 1796: unmapped, secondary, failed, duplicate
+///   bases     aligned ones (CIGAR M, =, X); deleted (D) and skipped (N) ones do not
+///   pairs     a base on which both reads of a proper pair lie counts once
+#[derive(Debug, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:
+  gf depth NA12878.bam -o depth.bed
+  gf depth NA12878.bam chr20:10M-20M --min-mapq 20
+  gf depth NA12878.bam --by 500 --fast
+  gf depth NA12878.bams3 --by exons.bed --thresholds 1,10,30 --stats mean,median,min
+  gf depth NA12878.bam --by 1000 --step 100
+  gf depth NA12878.bam --quantize 0:1:4:100:
+
+--fast is mosdepth -x: a read counts from its first to its last base, deletions and skips too, and each read of a pair by
+itself. --deletions is samtools depth -J; --mates-twice with it is samtools depth without -s. docs/depth.md says where the
+three differ. An index beside the file is used; without one the whole file is read, with the same result."
+)]
+pub(crate) struct DepthArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// Regions, as chr1:1,000-2,000 (1-based, end included): only their bases are told of
+    #[arg(value_name = "REGION")]
+    pub(crate) regions: Vec<String>,
+    /// A row per window: of so many bp, or the intervals of a BED or GFF file
+    #[arg(long, value_name = "BP|BED")]
+    pub(crate) by: Option<String>,
+    /// bp from the start of one window to that of the next [default: the windows' size]
+    #[arg(long, value_name = "BP", requires = "by")]
+    pub(crate) step: Option<String>,
+    /// Columns of windows: mean, median, std, min, max, separated by commas [default: mean]
+    #[arg(long, value_name = "NAMES", requires = "by")]
+    pub(crate) stats: Option<String>,
+    /// Columns ge_N of windows: bases with at least depth N, separated by commas
+    #[arg(long, value_name = "DEPTHS", requires = "by")]
+    pub(crate) thresholds: Option<String>,
+    /// A row per run of bases in one band of depths: 0:1:4: is 0, 1 to 3, and 4 or more
+    #[arg(long, value_name = "BANDS", conflicts_with = "by")]
+    pub(crate) quantize: Option<String>,
+    /// mosdepth -x: reads count from first to last base, and mates twice
+    #[arg(long)]
+    pub(crate) fast: bool,
+    /// Deleted bases count (samtools depth -J)
+    #[arg(long)]
+    pub(crate) deletions: bool,
+    /// Both reads of a pair count where they overlap
+    #[arg(long)]
+    pub(crate) mates_twice: bool,
+    /// Only reads of at least this mapping quality
+    #[arg(short = 'Q', long, value_name = "N")]
+    pub(crate) min_mapq: Option<u8>,
+    /// Only bases of at least this quality (samtools depth -q)
+    #[arg(short = 'q', long, value_name = "N", conflicts_with = "fast")]
+    pub(crate) min_base_quality: Option<u8>,
+    /// Leave out reads with any of these flags, instead of 1796
+    #[arg(short = 'F', long, value_name = "FLAGS")]
+    pub(crate) exclude_flags: Option<String>,
+    /// Only reads with any of these flags
+    #[arg(short = 'i', long, value_name = "FLAGS")]
+    pub(crate) include_flags: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -404,6 +479,7 @@ impl Command {
             Self::View(a) => &a.engine,
             Self::Count(a) => &a.engine,
             Self::Stats(a) => &a.engine,
+            Self::Depth(a) => &a.engine,
             Self::Schema(a) => &a.engine,
             Self::Head(a) => &a.engine,
             Self::Explain(a) => &a.engine,

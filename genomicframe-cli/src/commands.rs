@@ -11,7 +11,7 @@ use crate::args::{Command, CountArgs, ExplainArgs, FileArgs, HeadArgs, OutputArg
 use crate::output::Output;
 use crate::progress::Line;
 use crate::query::Query;
-use crate::{bams3, convert};
+use crate::{bams3, convert, depth};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -46,6 +46,7 @@ pub(crate) async fn execute(session: &Session, command: Command) -> Result<(), F
         Command::View(args) => view(session, &args).await,
         Command::Count(args) => count(session, &args).await,
         Command::Stats(args) => stats(session, &args).await,
+        Command::Depth(args) => depth::depth(session, &args).await,
         Command::Schema(args) => schema(session, &args).await,
         Command::Head(args) => head(session, &args).await,
         Command::Explain(args) => explain(session, &args).await,

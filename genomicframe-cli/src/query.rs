@@ -19,26 +19,7 @@ impl Query<'_> {
     /// # Errors
     /// When regions are asked of a file that can have none.
     pub(crate) fn sql(&self) -> Result<String> {
-        let path = quoted(&self.file.file);
-        let from = if is_table_file(&self.file.file) {
-            if !self.regions.is_empty() {
-                return Err(Error::invalid(format!("{} is not a genomic file, so it has no regions", self.file.file)));
-            }
-            path
-        } else {
-            let mut call = format!("read_files({path}");
-            if !self.regions.is_empty() {
-                let regions: Vec<_> = self.regions.iter().map(|r| quoted(r)).collect();
-                call.push_str(&format!(", region => [{}]", regions.join(", ")));
-            }
-            if let Some(index) = &self.file.index {
-                call.push_str(&format!(", index => {}", quoted(index)));
-            }
-            if self.file.allow_missing_eof {
-                call.push_str(", allow_missing_eof => true");
-            }
-            call + ")"
-        };
+        let from = self.from()?;
         // A line of its own for what the user wrote: a comment in it ends there.
         let mut sql = format!("SELECT {}\nFROM {from}", self.columns);
         if let Some(filter) = self.filter {
@@ -49,10 +30,36 @@ impl Query<'_> {
         }
         Ok(sql)
     }
+
+    /// The table.
+    ///
+    /// # Errors
+    /// When regions are asked of a file that can have none.
+    pub(crate) fn from(&self) -> Result<String> {
+        let path = quoted(&self.file.file);
+        if is_table_file(&self.file.file) {
+            if !self.regions.is_empty() {
+                return Err(Error::invalid(format!("{} is not a genomic file, so it has no regions", self.file.file)));
+            }
+            return Ok(path);
+        }
+        let mut call = format!("read_files({path}");
+        if !self.regions.is_empty() {
+            let regions: Vec<_> = self.regions.iter().map(|r| quoted(r)).collect();
+            call.push_str(&format!(", region => [{}]", regions.join(", ")));
+        }
+        if let Some(index) = &self.file.index {
+            call.push_str(&format!(", index => {}", quoted(index)));
+        }
+        if self.file.allow_missing_eof {
+            call.push_str(", allow_missing_eof => true");
+        }
+        Ok(call + ")")
+    }
 }
 
 /// A text literal.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

@@ -8,6 +8,7 @@
 //! | [`scan`] | the contract: decide without I/O, then read; the one driver |
 //! | [`alignment`] | alignment records, shared by the formats that hold them |
 //! | [`formats`] | one folder per file format, each an implementation of [`scan::Format`] |
+//! | [`depth`] | reads on each base: runs, windows, bands, by partitions that are added up |
 //! | [`intervals`] | what overlaps, lies nearest, covers or joins: kernels over the spans of one contig |
 //! | [`stats`] | flagstat, variant classes, qualities: one pass over a few columns, mergeable |
 //! | [`schema`] | what columns mean, as Arrow field metadata |
@@ -15,6 +16,7 @@
 
 pub mod alignment;
 pub mod bgzf;
+pub mod depth;
 pub mod error;
 pub mod formats;
 pub mod genome;

@@ -30,8 +30,10 @@ use crate::error::Result;
 pub use collect::ArrowStream;
 pub use group::GroupBy;
 pub use join::OverlapOptions;
+pub(crate) use roles::Place;
 pub(crate) use scan::global;
 pub use verbs::Regions;
+pub(crate) use verbs::bind;
 
 /// A lazy query over genomic files.
 ///
@@ -78,7 +80,7 @@ impl GenomicFrame {
     }
 
     /// Applies a verb, unless an earlier one failed.
-    fn then(mut self, verb: impl FnOnce(DataFrame) -> Result<DataFrame>) -> Self {
+    pub(crate) fn then(mut self, verb: impl FnOnce(DataFrame) -> Result<DataFrame>) -> Self {
         self.query = self.query.and_then(verb);
         self
     }

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::expr::column_of_role;
 
 /// A row's place, as expressions over its columns.
-pub(super) struct Place {
-    pub(super) contig: Column,
+pub(crate) struct Place {
+    pub(crate) contig: Column,
     start: Column,
     end: Column,
     zero_based: bool,
@@ -17,7 +17,7 @@ pub(super) struct Place {
 
 impl Place {
     /// The place columns of a schema: of a joined one, the left side's.
-    pub(super) fn of(schema: &DFSchema) -> Result<Self> {
+    pub(crate) fn of(schema: &DFSchema) -> Result<Self> {
         let column = |role: &str| column_of_role(schema, role);
         match (column(ROLE_CONTIG), column(ROLE_START), column(ROLE_END)) {
             (Some(contig), Some(start), Some(end)) => {
@@ -29,13 +29,13 @@ impl Place {
     }
 
     /// The first base, 1-based.
-    pub(super) fn first(&self) -> Expr {
+    pub(crate) fn first(&self) -> Expr {
         let start = Expr::Column(self.start.clone());
         if self.zero_based { start + lit(1i64) } else { start }
     }
 
     /// The last base, 1-based: the same number in both conventions.
-    pub(super) fn last(&self) -> Expr {
+    pub(crate) fn last(&self) -> Expr {
         Expr::Column(self.end.clone())
     }
 }

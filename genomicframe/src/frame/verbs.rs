@@ -46,7 +46,7 @@ impl<T: ToString, const N: usize> Regions for &[T; N] {
 }
 
 /// The expression with its genomic shorthands spelled out for the columns of `query`.
-pub(super) fn bind(query: &DataFrame, expr: Expr) -> Result<Expr> {
+pub(crate) fn bind(query: &DataFrame, expr: Expr) -> Result<Expr> {
     let expr = bind_row_functions(expr, query.schema()).data()?;
     Ok(rewrite_list_comparisons(expr, query.schema()).data()?)
 }

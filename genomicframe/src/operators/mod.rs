@@ -2,12 +2,15 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `depth` | reads on each base: runs, windows, bands |
 //! | `join` | joins of rows whose spans overlap |
 //! | `planner` | logical nodes become what runs them |
 
+mod depth;
 mod join;
 mod planner;
 
+pub use depth::{Coverage, DepthBy, DepthOptions};
 pub(crate) use planner::GenomicPlanner;
 
 use std::sync::Arc;

@@ -37,15 +37,24 @@ fn encode(style: Style, batch: &RecordBatch) -> Result<Buffer> {
     let schema = batch.schema();
     let columns = schema.fields().iter().zip(batch.columns()).map(|(f, c)| Cells::new(f, c));
     let columns = columns.collect::<Result<Vec<_>>>()?;
+    // Where the cell of the row before was written: texts that lie in order, such as contigs, mostly repeat.
+    let mut above = vec![0..0; columns.len()];
     let mut text = Vec::new();
     for row in 0..batch.num_rows() {
-        for (i, column) in columns.iter().enumerate() {
+        for ((i, column), above) in columns.iter().enumerate().zip(&mut above) {
             separate(style, i, &mut text);
             let start = text.len();
-            column.write(row, &mut text);
-            if !column.is_number() {
+            if column.is_number() {
+                column.write(row, &mut text);
+                continue;
+            }
+            if column.repeats(row) {
+                text.extend_from_within(above.clone());
+            } else {
+                column.write(row, &mut text);
                 protect(style, start, &mut text);
             }
+            *above = start..text.len();
         }
         text.push(b'\n');
     }
@@ -92,6 +101,10 @@ fn protect(style: Style, start: usize, buffer: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{ArrayRef, StringViewArray};
+
     use super::*;
     use crate::output::text::tests::every_kind;
     use crate::output::writer::tests::written;
@@ -116,6 +129,18 @@ mod tests {
             text,
             "\"a,\"\"b\"\"\tc\",-9223372036854775808,255,0.1,true,\"0.25,.,3\",NM:i:5;MD:Z:10A\n.,.,.,.,.,.,.\n"
         );
+    }
+
+    #[test]
+    fn cells_that_repeat_are_the_same_again() {
+        let texts =
+            ["a\tb", "a\tb", "a text that is longer than a view", "a text that is longer than a view", "", "", "c"];
+        let column: ArrayRef = Arc::new(StringViewArray::from_iter_values(texts));
+        let batch = RecordBatch::try_from_iter([("text", Arc::clone(&column)), ("again", column)]).unwrap();
+        let text = written(|out| writer(Style::Tsv, &batch.schema(), false, out).unwrap(), &batch);
+        let expected: Vec<String> =
+            texts.iter().map(|t| t.replace('\t', "\\t")).map(|t| format!("{t}\t{t}\n")).collect();
+        assert_eq!(text, expected.concat());
     }
 
     #[test]

@@ -131,6 +131,15 @@ impl<'a> Cells<'a> {
         matches!(self.values, Values::Int(_) | Values::Unsigned(_) | Values::Single(_) | Values::Double(_))
     }
 
+    /// Whether the value is a text that is known at a glance to be that of the row before.
+    pub(super) fn repeats(&self, row: usize) -> bool {
+        match (&self.values, &self.nulls, row.checked_sub(1)) {
+            // Equal views are equal texts.
+            (Values::View(a), None, Some(above)) => a.views()[row] == a.views()[above],
+            _ => false,
+        }
+    }
+
     /// Appends the text of one value.
     pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) {
         if self.nulls.as_ref().is_some_and(|n| n.is_null(row)) {

@@ -99,6 +99,29 @@ impl GenomicTable {
         self.regions.is_some()
     }
 
+    /// The regions that the table and `filters`, all of which hold, confine the first file's records to, with its own names
+    /// of contigs; `None` when none is named.
+    pub(crate) fn confined_to<'a>(&self, filters: impl IntoIterator<Item = &'a Expr>) -> Result<Option<RegionSet>> {
+        let Some(file) = self.files.first() else { return Ok(None) };
+        let dataset = &*file.file.dataset;
+        let mut all: Option<RegionSet> = None;
+        let mut confine =
+            |to: RegionSet| all = Some(all.as_ref().map_or_else(|| to.clone(), |all| all.intersection(&to)));
+        if let Some(texts) = &self.regions {
+            confine(regions(texts, dataset)?.0);
+        }
+        let translator = self.translator(dataset);
+        let mut conditions: Vec<Condition> = filters.into_iter().map(|f| translator.condition(f)).collect();
+        while let Some(condition) = conditions.pop() {
+            match condition {
+                Condition::Overlaps(to) => confine((*to).clone()),
+                Condition::And(parts) => conditions.extend(parts),
+                _ => {}
+            }
+        }
+        Ok(all)
+    }
+
     fn translator<'a>(&'a self, dataset: &'a dyn Dataset) -> Translator<'a> {
         Translator {
             schema: self.schema.file_schema(),

@@ -9,6 +9,7 @@ use super::options::Values;
 use crate::context::GenomicContext;
 use crate::error::{Error, Result};
 use crate::frame::GenomicFrame;
+use crate::operators::DepthOptions;
 use crate::scan::ReadOptions;
 
 /// A verb that SQL can call.
@@ -27,7 +28,15 @@ type Make = for<'a> fn(&'a GenomicContext, Vec<GenomicFrame>, Named) -> BoxFutur
 /// Named arguments in the order written.
 pub(super) type Named = Vec<(String, Values)>;
 
-const ALL: &[Verb] = &[];
+const ALL: &[Verb] = &[Verb { name: "depth", inputs: 1, make: depth }];
+
+fn depth(context: &GenomicContext, mut frames: Vec<GenomicFrame>, named: Named) -> BoxFuture<'_, Result<GenomicFrame>> {
+    Box::pin(async move {
+        let options = named.into_iter().try_fold(DepthOptions::new(), |o, (name, values)| o.set(&name, values))?;
+        let reads = frames.pop().ok_or_else(|| Error::invalid("depth takes one input"))?;
+        Ok(GenomicFrame::new(context, context.depth(reads.dataframe()?, options).await?))
+    })
+}
 
 /// One input of a call.
 #[derive(Clone, PartialEq)]
