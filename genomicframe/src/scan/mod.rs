@@ -8,6 +8,8 @@
 //! | `table` | objects become one [`GenomicTable`]; a query's filters become a plan of file ranges |
 //! | `condition` | DataFusion expressions become core conditions |
 //! | `computed` | calls that the scan answers itself |
+//! | `narrowing` | a planned scan narrowed when it starts, to what a join's other side turned out to have |
+//! | `spans_in` | the filter that tells it |
 //! | `pieces` | a planned scan cut finer, its rows still in order |
 //! | `native` | a planned scan that hands out the rows' own text instead of their columns |
 //! | `source` | planned ranges become streams of batches |
@@ -17,15 +19,18 @@ mod condition;
 mod cost;
 mod files;
 mod known;
+mod narrowing;
 mod native;
 mod pieces;
 mod source;
+mod spans_in;
 mod table;
 
 pub use files::ReadOptions;
 pub(crate) use files::looks_like_files;
 pub(crate) use native::as_native_text;
 pub(crate) use pieces::in_pieces;
+pub(crate) use spans_in::SpansIn;
 pub use table::GenomicTable;
 
 use std::sync::Arc;

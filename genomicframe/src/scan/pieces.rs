@@ -43,8 +43,9 @@ pub(crate) async fn in_pieces(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Ar
         let request = Arc::new(ScanRequest { partitions, ..(**request).clone() });
         let plan = dataset.plan(&request)?;
         // What cannot be cut still has a task that inflates beside it.
-        let ahead = plan.partitions.len() == 1;
-        for partition in plan.partitions {
+        let of = plan.partitions.len();
+        let ahead = of == 1;
+        for (number, partition) in plan.partitions.into_iter().enumerate() {
             let location = file.object_meta.location.to_string();
             let piece = PartitionedFile::new(location, partition.bytes());
             let piece = piece.with_partition_values(file.partition_values.clone());
@@ -53,6 +54,7 @@ pub(crate) async fn in_pieces(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Ar
                 request: Arc::clone(&request),
                 objects: Arc::clone(&plan.objects),
                 partition,
+                share: (number, of),
                 ahead,
             };
             groups.push(FileGroup::new(vec![piece.with_extension(Arc::new(planned))]));

@@ -30,6 +30,7 @@ use object_store::ObjectStore;
 use super::Access;
 use super::computed::Reading;
 use super::cost::Cost;
+use super::narrowing::{Narrowing, Share};
 use crate::warnings::WarningLog;
 
 /// One partition of one file, with all it takes to read it.
@@ -38,6 +39,8 @@ pub(super) struct PlannedPartition {
     pub(super) request: Arc<ScanRequest>,
     pub(super) objects: Arc<[ObjectMeta]>,
     pub(super) partition: Partition,
+    /// Which partition of its file's plan it is, and of how many.
+    pub(super) share: (usize, usize),
     /// Whether threads are left over for it, so that it is inflated beside being decoded.
     pub(super) ahead: bool,
 }
@@ -68,6 +71,8 @@ pub(super) struct GenomicSource {
     pub(super) excluded: usize,
     /// Whether rows are handed out as their own text.
     text: bool,
+    /// What a join will tell of the rows it needs.
+    narrowing: Option<Arc<Narrowing>>,
 }
 
 /// What `EXPLAIN` tells of one file's plan.
@@ -105,6 +110,7 @@ impl GenomicSource {
             datasets,
             excluded: 0,
             text: false,
+            narrowing: None,
         }
     }
 
@@ -171,7 +177,7 @@ impl FileSource for GenomicSource {
     fn create_file_opener(
         &self,
         _: Arc<dyn ObjectStore>,
-        _: &FileScanConfig,
+        config: &FileScanConfig,
         partition: usize,
     ) -> Result<Arc<dyn FileOpener>> {
         let opener = Arc::new(GenomicOpener {
@@ -180,6 +186,8 @@ impl FileSource for GenomicSource {
             computed: Arc::clone(&self.reading.computed),
             batch_size: self.batch_size,
             text: self.text,
+            // Which rows come first under a limit is settled already.
+            narrowing: self.narrowing.clone().filter(|_| config.limit.is_none()),
             counters: Counters::new(&self.metrics, partition),
         });
         ProjectionOpener::try_new(self.reading.split.clone(), opener, &self.reading.schema)
@@ -234,21 +242,34 @@ impl FileSource for GenomicSource {
         _: &ConfigOptions,
     ) -> Result<datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation<Arc<dyn FileSource>>> {
         use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
-        // What the scan can apply reached it through `scan_with_args`; the rest stays above it.
-        Ok(FilterPushdownPropagation::with_parent_pushdown_result(vec![PushedDown::No; filters.len()]))
+        // What the scan can apply reached it through `scan_with_args`; the rest stays above it. What becomes known while the
+        // query runs narrows the scan, and is tested again by who knows it.
+        let answer = FilterPushdownPropagation::with_parent_pushdown_result(vec![PushedDown::No; filters.len()]);
+        Ok(match Narrowing::by(&filters) {
+            Some(narrowing) => {
+                let narrowing = Some(Arc::new(narrowing.and(self.narrowing.as_ref())));
+                answer.with_updated_node(Arc::new(Self { narrowing, ..self.clone() }))
+            }
+            None => answer,
+        })
     }
 
     fn apply_expressions(
         &self,
         f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        datafusion::physical_plan::apply_expression_roots(self.projection.iter(), f)
+        let filters = self.narrowing.iter().flat_map(|n| n.filters().cloned());
+        let projected = self.projection.iter().map(|p| Arc::clone(&p.expr));
+        datafusion::physical_plan::apply_expression_roots(projected.chain(filters), f)
     }
 
     fn fmt_extra(&self, t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A tree has a line for each fact, the others have one line for everything.
         let (separator, part) = if t == DisplayFormatType::TreeRender { ("\n", "\n") } else { (", ", " ") };
         write!(f, "{separator}columns=[{}]", self.columns().join(", "))?;
+        if let Some(narrowing) = &self.narrowing {
+            write!(f, "{separator}{narrowing}")?;
+        }
         for plan in self.plans.iter().take(SHOWN) {
             write!(f, "{separator}scan={}:{part}index={}", plan.location, plan.index)?;
             if let Some(regions) = &plan.regions {
@@ -292,6 +313,7 @@ struct GenomicOpener {
     computed: Arc<[Computed]>,
     batch_size: usize,
     text: bool,
+    narrowing: Option<Arc<Narrowing>>,
     counters: Counters,
 }
 
@@ -302,14 +324,19 @@ impl FileOpener for GenomicOpener {
             .cloned()
             .ok_or_else(|| DataFusionError::Internal("a genomic scan without its planned partition".into()))?;
         let (access, columns, counters) = (self.access.clone(), Arc::clone(&self.columns), self.counters.clone());
-        // Projection and batch size are settled only now; regions and filters were settled by the plan.
         let schema = planned.dataset.schema();
         let projection = columns.fields().iter().filter_map(|f| schema.index_of(f.name()).ok()).collect();
         let computed = self.computed.iter().filter(|c| planned.dataset.compute(c).is_some()).cloned().collect();
-        let request = ScanRequest { projection, computed, batch_size: self.batch_size, ..(*planned.request).clone() };
-        let text = self.text;
+        let (batch_size, text) = (self.batch_size, self.text);
+        let narrowing = self.narrowing.clone().filter(|_| planned.request.limit.is_none());
         Ok(async move {
-            let (dataset, partition) = (&planned.dataset, &planned.partition);
+            let share = match narrowing {
+                Some(narrowing) => narrowing.share(&planned, &*access.io).await.map_err(outer)?,
+                None => Share::whole(&planned),
+            };
+            let (dataset, partition) = (&planned.dataset, &share.partition);
+            // Projection and batch size are settled only now; regions and filters were settled by the plan.
+            let request = ScanRequest { projection, computed, batch_size, ..(*share.request).clone() };
             let decoder =
                 if text { dataset.text_decoder(&request, partition) } else { dataset.decoder(&request, partition) };
             let decoder = decoder.map_err(outer)?;
@@ -317,14 +344,7 @@ impl FileOpener for GenomicOpener {
             // Few rows are wanted of a limit: what is asked for ahead of them would come in vain.
             let spawner = request.limit.is_none().then(|| Arc::new(OnRuntime) as Arc<dyn Spawn>);
             let tasks = Tasks { spawner, inflate: planned.ahead };
-            let stream = drive_with(
-                access.io,
-                Arc::clone(&planned.objects),
-                planned.partition.clone(),
-                decoder,
-                Arc::clone(&metrics),
-                tasks,
-            );
+            let stream = drive_with(access.io, share.objects, share.partition, decoder, Arc::clone(&metrics), tasks);
             let told = Told { counters, metrics, warnings: access.warnings };
             let stream = stream.map(move |batch| {
                 told.update();

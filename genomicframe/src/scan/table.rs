@@ -413,9 +413,11 @@ impl TableProvider for GenomicTable {
             let location = file.file.location.to_string();
             source.add_plan(&location, &file.file.dataset, &request, &plan);
             let request = Arc::new(request);
-            let ahead = scan.threads > 1 && plan.partitions.len() == 1 && request.limit.is_none();
-            for partition in plan.partitions {
+            let of = plan.partitions.len();
+            let ahead = scan.threads > 1 && of == 1 && request.limit.is_none();
+            for (number, partition) in plan.partitions.into_iter().enumerate() {
                 let planned = PlannedPartition {
+                    share: (number, of),
                     dataset: Arc::clone(&file.file.dataset),
                     request: Arc::clone(&request),
                     objects: Arc::clone(&plan.objects),
