@@ -14,7 +14,7 @@ use super::Span;
 /// let windows: Vec<_> = Windows::new(4, 3).unwrap().of(span(1, 10)).collect();
 /// assert_eq!(windows, [span(1, 4), span(4, 7), span(7, 10), span(10, 10)]);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Windows {
     size: i64,
     step: i64,
@@ -26,9 +26,26 @@ impl Windows {
         if size >= 1 && step >= 1 { Some(Self { size, step }) } else { None }
     }
 
+    /// Bases of a window.
+    pub const fn size(self) -> i64 {
+        self.size
+    }
+
+    /// Bases from one window's start to the next one's.
+    pub const fn step(self) -> i64 {
+        self.step
+    }
+
     /// The windows of `span`, in order.
     pub fn of(self, span: Span) -> impl Iterator<Item = Span> {
-        let starts = std::iter::successors(Some(span.start()), move |start| start.checked_add(self.step));
+        self.from(span, 0)
+    }
+
+    /// The windows of `span` from the one with this number on, counted from 0.
+    pub fn from(self, span: Span, first: u64) -> impl Iterator<Item = Span> {
+        let skipped = i64::try_from(first).ok().and_then(|first| first.checked_mul(self.step));
+        let start = skipped.and_then(|skipped| span.start().checked_add(skipped));
+        let starts = std::iter::successors(start, move |start| start.checked_add(self.step));
         starts.take_while(move |start| *start <= span.end()).map(move |start| {
             let end = start.saturating_add(self.size - 1);
             Span::of(start, end.min(span.end()))
@@ -56,7 +73,9 @@ mod tests {
                 prop_assert_eq!(made.len() as u64, windows.count(span));
                 let starts = (span.start()..=span.end()).filter(|start| (start - span.start()) % step == 0);
                 let expected: Vec<Span> = starts.map(|start| Span::of(start, (start + size - 1).min(span.end()))).collect();
-                prop_assert_eq!(made, expected);
+                prop_assert_eq!(&made, &expected);
+                let first = made.len() / 2;
+                prop_assert_eq!(windows.from(span, first as u64).collect::<Vec<_>>(), &expected[first..]);
             }
         }
     }

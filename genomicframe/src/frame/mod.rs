@@ -6,6 +6,7 @@
 //! | `verbs` | lazy verbs on rows and columns |
 //! | `group` | `group_by` … `agg` |
 //! | `join` | joins by key and by overlap |
+//! | `intervals` | verbs on intervals: counted, covered, nearest, merged, cut |
 //! | `roles` | which columns hold a row's place |
 //! | `collect` | terminal calls that return rows |
 //! | `explain` | the plan as text |
@@ -14,6 +15,7 @@
 mod collect;
 mod explain;
 mod group;
+mod intervals;
 mod join;
 mod roles;
 mod scan;

@@ -2,8 +2,12 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `intervals` | verbs on intervals: what overlaps, lies nearest, is covered, merged, left |
 //! | `planner` | logical nodes become what runs them |
 
+mod intervals;
 mod planner;
 
+pub use intervals::{Direction, MergeOptions, NearestOptions, Ties};
+pub(crate) use intervals::{Intervals, Verb};
 pub(crate) use planner::GenomicPlanner;

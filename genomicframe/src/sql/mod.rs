@@ -9,11 +9,13 @@
 //! | `tables` | the files and `read_*` calls of a statement |
 //! | `layers` | a catalog in which a statement's files lie in front of the session's tables |
 //! | `verbs` | table functions that do what a frame's verb does |
+//! | `intervals` | the verbs on intervals among them |
 //! | `options` | named arguments and `OPTIONS (…)` |
 //! | `external` | `CREATE EXTERNAL TABLE` |
 
 mod dialect;
 mod external;
+mod intervals;
 mod layers;
 mod options;
 mod tables;

@@ -18,16 +18,16 @@ pub(super) struct Verb {
     /// Frames that it takes.
     pub(super) inputs: usize,
     /// Applies it.
-    make: Make,
+    pub(super) make: Make,
 }
 
 /// A verb on frames with its named arguments, lower-cased.
-type Make = for<'a> fn(&'a GenomicContext, Vec<GenomicFrame>, Named) -> BoxFuture<'a, Result<GenomicFrame>>;
+pub(super) type Make = for<'a> fn(&'a GenomicContext, Vec<GenomicFrame>, Named) -> BoxFuture<'a, Result<GenomicFrame>>;
 
 /// Named arguments in the order written.
 pub(super) type Named = Vec<(String, Values)>;
 
-const ALL: &[Verb] = &[];
+const ALL: &[&[Verb]] = &[super::intervals::VERBS];
 
 /// One input of a call.
 #[derive(Clone, PartialEq)]
@@ -38,7 +38,7 @@ pub(super) struct Input {
 
 /// The verb that SQL calls by this name.
 pub(super) fn by_name(name: &str) -> Option<&'static Verb> {
-    ALL.iter().find(|verb| verb.name == name)
+    ALL.iter().copied().flatten().find(|verb| verb.name == name)
 }
 
 impl PartialEq for Verb {
