@@ -17,7 +17,7 @@ use url::Url;
 use crate::error::Result;
 use crate::formats;
 use crate::functions;
-use crate::operators::GenomicPlanner;
+use crate::operators::{self, GenomicPlanner};
 use crate::output::{ObjectTarget, Target};
 use crate::scan::{Access, GenomicTable, ReadOptions};
 use crate::sql;
@@ -137,7 +137,8 @@ impl GenomicContextBuilder {
             .with_config(config)
             .with_runtime_env(runtime)
             .with_default_features()
-            .with_query_planner(Arc::new(GenomicPlanner));
+            .with_query_planner(Arc::new(GenomicPlanner))
+            .with_physical_optimizer_rules(operators::physical_rules());
         for format in formats::all() {
             let factory = sql::GenomicTableFactory { access: access.clone() };
             builder = builder.with_table_factory(format.id().0.to_ascii_uppercase(), Arc::new(factory));

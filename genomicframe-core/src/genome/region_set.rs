@@ -44,6 +44,22 @@ impl RegionSet {
         self.unplaced = true;
     }
 
+    /// Adds intervals of one contig.
+    pub fn add(&mut self, contig: &str, mut intervals: Vec<Interval>) {
+        match self.contigs.get_mut(contig) {
+            Some(own) => {
+                own.append(&mut intervals);
+                merge(own);
+            }
+            None => {
+                merge(&mut intervals);
+                if !intervals.is_empty() {
+                    self.contigs.insert(contig.to_owned(), intervals);
+                }
+            }
+        }
+    }
+
     /// Contigs by name with their sorted, disjoint intervals.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Interval])> {
         self.contigs.iter().map(|(c, i)| (c.as_str(), i.as_slice()))
@@ -119,21 +135,24 @@ impl Extend<Region> for RegionSet {
                 self.contigs.entry(region.contig().to_owned()).or_default().push(region.interval());
             }
         }
-        for intervals in self.contigs.values_mut() {
-            intervals.sort_unstable();
-            let mut merged: Vec<Interval> = Vec::with_capacity(intervals.len());
-            for next in intervals.drain(..) {
-                match merged.last_mut() {
-                    Some(last) if next.start().get() <= last.end().get().saturating_add(1) => {
-                        let (start, end) = (last.start().get(), last.end().max(next.end()).get());
-                        *last = Interval::new(start, end).unwrap_or(*last);
-                    }
-                    _ => merged.push(next),
-                }
+        self.contigs.values_mut().for_each(merge);
+    }
+}
+
+/// Sorts intervals, and joins those that overlap or touch.
+fn merge(intervals: &mut Vec<Interval>) {
+    intervals.sort_unstable();
+    let mut merged: Vec<Interval> = Vec::with_capacity(intervals.len());
+    for next in intervals.drain(..) {
+        match merged.last_mut() {
+            Some(last) if next.start().get() <= last.end().get().saturating_add(1) => {
+                let (start, end) = (last.start().get(), last.end().max(next.end()).get());
+                *last = Interval::new(start, end).unwrap_or(*last);
             }
-            *intervals = merged;
+            _ => merged.push(next),
         }
     }
+    *intervals = merged;
 }
 
 /// How many regions are spelled out before the rest is counted.

@@ -3,11 +3,26 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `intervals` | verbs on intervals: what overlaps, lies nearest, is covered, merged, left |
+//! | `join` | joins of rows whose spans overlap |
 //! | `planner` | logical nodes become what runs them |
 
 mod intervals;
+mod join;
 mod planner;
 
 pub use intervals::{Direction, MergeOptions, NearestOptions, Ties};
 pub(crate) use intervals::{Intervals, Verb};
 pub(crate) use planner::GenomicPlanner;
+
+use std::sync::Arc;
+
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+
+/// DataFusion's physical rules with ours in their places.
+pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    let behind = rules.iter().position(|rule| rule.name() == "join_selection").map_or(0, |at| at + 1);
+    rules.insert(behind, Arc::new(join::IntervalJoins));
+    rules
+}

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion::physical_expr::expressions::{DynamicFilterPhysicalExpr, DynamicFilterTracking};
 use datafusion::physical_plan::PhysicalExpr;
 use genomicframe_core::Result;
-use genomicframe_core::genome::RegionSet;
 use genomicframe_core::io::{ObjectIo, ObjectMeta, Requests};
 use genomicframe_core::scan::{Condition, Partition, ScanRequest, narrow};
 use tokio::sync::OnceCell;

@@ -1,0 +1,112 @@
+//! Hash joins whose filter compares spans become interval joins.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{JoinType, NullEquality, Result};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::joins::{HashJoinExec, JoinOnRef, PartitionMode};
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+use genomicframe_core::schema::{ROLE, ROLE_CONTIG};
+
+use super::build::Sides;
+use super::condition::overlap;
+use super::exec::IntervalJoinExec;
+
+/// Replaces hash joins on a contig with a filter on both ends of spans, whose time grows with the product of both sides' rows.
+///
+/// It runs behind the choice of sides, and before data is spread over partitions by key, which interval joins do not need.
+#[derive(Debug)]
+pub(crate) struct IntervalJoins;
+
+impl PhysicalOptimizerRule for IntervalJoins {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| match (&*node as &dyn Any).downcast_ref::<HashJoinExec>() {
+            Some(join) => Ok(match small_side_first(join)? {
+                Some(swapped) => replace_within(swapped)?,
+                None => interval_join(join)?.map_or(Transformed::no(node), Transformed::yes),
+            }),
+            None => Ok(Transformed::no(node)),
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "interval_joins"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// The join below a projection that puts swapped columns back in order.
+fn replace_within(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+    let replaced = plan.transform_down(|node| match (&*node as &dyn Any).downcast_ref::<HashJoinExec>() {
+        Some(join) => {
+            let new = interval_join(join)?.map_or(Transformed::no(node), Transformed::yes);
+            Ok(Transformed::new(new.data, new.transformed, datafusion::common::tree_node::TreeNodeRecursion::Stop))
+        }
+        None => Ok(Transformed::no(node)),
+    })?;
+    Ok(Transformed::yes(replaced.data))
+}
+
+fn interval_join(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let (left, right) = (join.left(), join.right());
+    let can = !matches!(join.join_type(), JoinType::LeftMark | JoinType::RightMark)
+        && !join.null_aware
+        && join.null_equality() == NullEquality::NullEqualsNothing
+        && join.fetch().is_none();
+    let Some(filter) = join.filter().filter(|_| can) else { return Ok(None) };
+    let Some((spans, residual)) = overlap(filter, &left.schema(), &right.schema())? else { return Ok(None) };
+    let (left_keys, right_keys) = join.on().iter().cloned().unzip();
+    let contig = contig(join.on(), &left.schema(), &right.schema());
+    let sides = Sides { left_keys, right_keys, spans, contig };
+    let projection = join.projection.as_ref().map(|p| p.to_vec());
+    let new =
+        IntervalJoinExec::try_new(Arc::clone(left), Arc::clone(right), sides, residual, *join.join_type(), projection)?;
+    Ok(Some(Arc::new(new)))
+}
+
+/// Which key is the contig: columns that say so, or else the first text.
+fn contig(on: JoinOnRef<'_>, left: &Schema, right: &Schema) -> Option<usize> {
+    let field = |e: &Arc<dyn PhysicalExpr>, of: &Schema| {
+        let column = e.downcast_ref::<Column>()?;
+        of.fields().get(column.index()).cloned()
+    };
+    let is_text = |(l, r): &(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)| {
+        let text = |t: DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+        l.data_type(left).is_ok_and(text) && r.data_type(right).is_ok_and(text) && r.downcast_ref::<Column>().is_some()
+    };
+    let says_so = |(l, r): &(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)| {
+        let is = |e, of| field(e, of).is_some_and(|f| f.metadata().get(ROLE).is_some_and(|r| r == ROLE_CONTIG));
+        is(l, left) || is(r, right)
+    };
+    on.iter().position(|key| is_text(key) && says_so(key)).or_else(|| on.iter().position(is_text))
+}
+
+/// The join with its sides swapped, when the right one is known to be the smaller.
+fn small_side_first(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if !join.join_type().supports_swap() || join.null_aware {
+        return Ok(None);
+    }
+    let size = |plan: &Arc<dyn ExecutionPlan>| {
+        let statistics = StatisticsContext::new().compute(&**plan, &StatisticsArgs::new())?;
+        Ok::<_, datafusion::error::DataFusionError>((
+            statistics.num_rows.get_value().copied(),
+            statistics.total_byte_size.get_value().copied(),
+        ))
+    };
+    let ((left_rows, left_bytes), (right_rows, right_bytes)) = (size(join.left())?, size(join.right())?);
+    let is_smaller = match (left_rows.zip(right_rows), left_bytes.zip(right_bytes)) {
+        (Some((left, right)), _) | (None, Some((left, right))) => right < left,
+        (None, None) => false,
+    };
+    if is_smaller { join.swap_inputs(PartitionMode::CollectLeft).map(Some) } else { Ok(None) }
+}

@@ -1,0 +1,208 @@
+//! Every kind of join against comparing each row with each.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray};
+use datafusion::arrow::datatypes::Int64Type;
+use datafusion::datasource::MemTable;
+use datafusion::physical_plan::displayable;
+
+use crate::GenomicContext;
+
+/// A row: contig, first and last position, a number that residual conditions compare.
+#[derive(Clone, Copy)]
+struct Row {
+    contig: Option<u8>,
+    start: Option<i64>,
+    end: Option<i64>,
+    x: i64,
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+
+    fn rows(&mut self, n: u64, contigs: u64, nulls: bool) -> Vec<Row> {
+        let mut one = || {
+            let start = self.below(300) as i64;
+            let length = if self.below(8) == 0 { self.below(150) as i64 } else { self.below(6) as i64 - 1 };
+            let mut known = || !nulls || self.below(15) > 0;
+            let (contig, start, end) = (known(), known().then_some(start), known().then_some(start + length));
+            Row { contig: contig.then(|| self.below(contigs) as u8), start, end, x: self.below(3) as i64 }
+        };
+        (0..n).map(|_| one()).collect()
+    }
+}
+
+fn table(rows: &[Row], partitions: usize, batch: usize) -> Arc<MemTable> {
+    let name = |r: &Row| r.contig.map(|c| format!("contig-with-a-long-name-{c}"));
+    let made = |rows: &[Row], first: usize| {
+        let number = |of: fn(&Row) -> Option<i64>| Arc::new(rows.iter().map(of).collect::<Int64Array>()) as ArrayRef;
+        RecordBatch::try_from_iter_with_nullable([
+            (
+                "id",
+                Arc::new(Int64Array::from_iter_values((first..first + rows.len()).map(|i| i as i64))) as ArrayRef,
+                false,
+            ),
+            ("c", Arc::new(rows.iter().map(name).collect::<StringViewArray>()) as ArrayRef, true),
+            ("s", number(|r| r.start), true),
+            ("e", number(|r| r.end), true),
+            ("x", number(|r| Some(r.x)), true),
+        ])
+        .unwrap()
+    };
+    let schema = made(&[], 0).schema();
+    let mut parts = vec![Vec::new(); partitions];
+    for (i, rows) in rows.chunks(batch).enumerate() {
+        parts[i % partitions].push(made(rows, i * batch));
+    }
+    Arc::new(MemTable::try_new(schema, parts).unwrap())
+}
+
+fn overlaps(a: &Row, b: &Row, strict: i64) -> bool {
+    let pair = || Some((a.contig? == b.contig?, a.start? + strict <= b.end?, b.start? + strict <= a.end?));
+    pair() == Some((true, true, true))
+}
+
+/// Rows of a query as pairs of numbers, sorted; null is -1.
+async fn answer(ctx: &GenomicContext, sql: &str) -> Vec<(i64, i64)> {
+    let frame = ctx.sql(sql).await.unwrap();
+    let plan = displayable(&*frame.clone().create_physical_plan().await.unwrap()).indent(false).to_string();
+    assert!(plan.contains("IntervalJoinExec"), "{sql}\n{plan}");
+    let mut rows = Vec::new();
+    for batch in frame.collect().await.unwrap() {
+        let column = |i: usize| batch.column(i).as_primitive::<Int64Type>().iter().map(|v| v.unwrap_or(-1)).collect();
+        let (a, b): (Vec<i64>, Vec<i64>) = (column(0), if batch.num_columns() > 1 { column(1) } else { column(0) });
+        rows.extend(a.into_iter().zip(b));
+    }
+    rows.sort_unstable();
+    rows
+}
+
+/// What every kind of join has to answer, by comparing all rows with all.
+fn expected(kind: &str, a: &[Row], b: &[Row], matches: impl Fn(&Row, &Row) -> bool) -> Vec<(i64, i64)> {
+    let all = || a.iter().enumerate().flat_map(|(i, x)| b.iter().enumerate().map(move |(j, y)| (i, x, j, y)));
+    let pairs: Vec<(i64, i64)> =
+        all().filter(|(_, x, _, y)| matches(x, y)).map(|(i, _, j, _)| (i as i64, j as i64)).collect();
+    let lonely_left = || (0..a.len() as i64).filter(|i| pairs.iter().all(|p| p.0 != *i)).map(|i| (i, -1));
+    let lonely_right = || (0..b.len() as i64).filter(|j| pairs.iter().all(|p| p.1 != *j)).map(|j| (-1, j));
+    let mut rows = match kind {
+        "INNER" => pairs.clone(),
+        "LEFT" => pairs.iter().copied().chain(lonely_left()).collect(),
+        "RIGHT" => pairs.iter().copied().chain(lonely_right()).collect(),
+        "FULL" => pairs.iter().copied().chain(lonely_left()).chain(lonely_right()).collect(),
+        "SEMI" => {
+            let mut left: Vec<_> = pairs.iter().map(|p| (p.0, p.0)).collect();
+            left.sort_unstable();
+            left.dedup();
+            left
+        }
+        "ANTI" => lonely_left().map(|(i, _)| (i, i)).collect(),
+        other => panic!("no join is called {other}"),
+    };
+    rows.sort_unstable();
+    rows
+}
+
+const KINDS: [&str; 6] = ["INNER", "LEFT", "RIGHT", "FULL", "SEMI", "ANTI"];
+
+fn query(kind: &str, on: &str) -> String {
+    match kind {
+        "SEMI" => format!("SELECT id FROM a WHERE EXISTS (SELECT 1 FROM b WHERE {on})"),
+        "ANTI" => format!("SELECT id FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE {on})"),
+        _ => format!("SELECT a.id, b.id FROM a {kind} JOIN b ON {on}"),
+    }
+}
+
+fn context(a: &[Row], b: &[Row], threads: usize, batch: usize, memory: usize) -> GenomicContext {
+    let ctx = GenomicContext::builder().threads(threads).batch_size(batch).memory_limit(memory).build().unwrap();
+    ctx.session().register_table("a", table(a, threads, batch)).unwrap();
+    ctx.session().register_table("b", table(b, threads, batch)).unwrap();
+    ctx
+}
+
+const ENOUGH: usize = 1 << 30;
+
+#[tokio::test]
+async fn every_kind_is_what_comparing_all_rows_gives() {
+    let mut random = Random(7);
+    let spellings: [(&str, i64, fn(&Row, &Row) -> bool); 5] = [
+        ("a.c = b.c AND a.s <= b.e AND a.e >= b.s", 0, |_, _| true),
+        ("a.c = b.c AND b.e > a.s AND b.s < a.e", 1, |_, _| true),
+        ("a.c = b.c AND a.s <= b.e AND a.e >= b.s AND a.x <> b.x", 0, |a, b| a.x != b.x),
+        ("a.c = b.c AND a.x = b.x AND a.s <= b.e AND b.s <= a.e", 0, |a, b| a.x == b.x),
+        ("a.c = b.c AND a.s <= b.e AND a.e >= b.s AND a.s + b.s > 200", 0, |a, b| {
+            a.start.zip(b.start).is_some_and(|(a, b)| a + b > 200)
+        }),
+    ];
+    for (n, m, threads, batch) in [(40, 60, 1, 8192), (90, 30, 3, 7), (1, 50, 2, 1), (0, 20, 2, 5), (20, 0, 1, 5)] {
+        let (a, b) = (random.rows(n, 3, true), random.rows(m, 4, true));
+        let ctx = context(&a, &b, threads, batch, ENOUGH);
+        for (on, strict, more) in &spellings {
+            for kind in KINDS {
+                let found = answer(&ctx, &query(kind, on)).await;
+                let matches = |x: &Row, y: &Row| overlaps(x, y, *strict) && more(x, y);
+                assert_eq!(found, expected(kind, &a, &b, matches), "{kind} {on}, {n} × {m}, {threads} threads");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_position_within_a_span_is_an_overlap() {
+    let mut random = Random(11);
+    let (a, b) = (random.rows(60, 2, false), random.rows(60, 2, false));
+    let ctx = context(&a, &b, 2, 16, ENOUGH);
+    let on = "a.c = b.c AND a.s BETWEEN b.s AND b.e";
+    let within = |x: &Row, y: &Row| x.contig == y.contig && x.start >= y.start && x.start <= y.end;
+    for kind in KINDS {
+        assert_eq!(answer(&ctx, &query(kind, on)).await, expected(kind, &a, &b, within), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn pairs_are_counted_without_being_made() {
+    let mut random = Random(3);
+    let (a, b) = (random.rows(80, 2, true), random.rows(70, 2, true));
+    let ctx = context(&a, &b, 2, 16, ENOUGH);
+    let sql = "SELECT count(*) FROM a JOIN b ON a.c = b.c AND a.s <= b.e AND a.e >= b.s";
+    let pairs = expected("INNER", &a, &b, |x, y| overlaps(x, y, 0)).len() as i64;
+    assert_eq!(answer(&ctx, sql).await, [(pairs, pairs)]);
+    let sql = "EXPLAIN ANALYZE SELECT count(*) FROM a JOIN b ON a.c = b.c AND a.s <= b.e AND a.e >= b.s";
+    let plan = ctx.sql(sql).await.unwrap().to_string().await.unwrap();
+    assert!(plan.contains("projection=[]"), "{plan}");
+}
+
+#[tokio::test]
+async fn rows_that_do_not_fit_into_memory_are_joined_from_disk() {
+    let mut random = Random(5);
+    let (mut a, mut b) = (random.rows(3000, 3, true), random.rows(4000, 3, true));
+    // Sorted sides meet few blocks; shuffled ones meet all.
+    for sorted in [false, true] {
+        if sorted {
+            a.sort_by_key(|r| (r.contig, r.start));
+            b.sort_by_key(|r| (r.contig, r.start));
+        }
+        let memory = 200 << 10;
+        for (on, more) in [("", 0), (" AND a.x + b.x = 2", 2)] {
+            let on = format!("a.c = b.c AND a.s <= b.e AND a.e >= b.s AND a.s % 50 = b.s % 50{on}");
+            let matches = |x: &Row, y: &Row| {
+                let same = x.start.zip(y.start).is_some_and(|(x, y)| x % 50 == y % 50);
+                same && overlaps(x, y, 0) && (more == 0 || x.x + y.x == more)
+            };
+            for kind in KINDS {
+                let ctx = context(&a, &b, 2, 100, memory);
+                let sql = query(kind, &on).replace("a.s % 50 = b.s % 50", "abs(a.s % 50 - b.s % 50) = 0");
+                assert_eq!(answer(&ctx, &sql).await, expected(kind, &a, &b, matches), "{kind} {sql}");
+                let analyzed = ctx.sql(&format!("EXPLAIN ANALYZE {sql}")).await.unwrap().to_string().await.unwrap();
+                let blocks = analyzed.split("spilled_blocks=").nth(1).and_then(|t| t.split([',', ']']).next());
+                let blocks: usize = blocks.unwrap().trim().parse().unwrap();
+                assert!(blocks > 3, "{blocks} blocks: {analyzed}");
+            }
+        }
+    }
+}
