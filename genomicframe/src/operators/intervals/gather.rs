@@ -134,9 +134,8 @@ pub(super) struct Gathered<B> {
 pub(super) struct Reading {
     /// What memory is asked for.
     pub(super) verb: &'static str,
+    /// Where its rows lie; with a strand, strands are told apart.
     pub(super) columns: Indices,
-    /// Strands are told apart.
-    pub(super) stranded: bool,
     pub(super) keeps_rows: bool,
     /// Of what is merged as it comes.
     pub(super) distance: i64,
@@ -196,8 +195,7 @@ impl Reading {
                 }
                 Ok(number)
             };
-            let strand = self.columns.strand.filter(|_| self.stranded);
-            let strands = strand.map(|strand| texts(&batch, strand)).transpose()?;
+            let strands = self.columns.strand.map(|strand| texts(&batch, strand)).transpose()?;
             let places = self.columns.read(&batch, strands.as_ref(), add)?;
             for (place, row) in places.into_iter().zip(number..) {
                 if let Some(place) = place

@@ -107,8 +107,11 @@ impl Intervals {
     /// # Errors
     /// When an input has no columns of contig, start and end, or no strand where one is needed.
     pub(crate) fn try_new(verb: Verb, inputs: Vec<LogicalPlan>) -> Result<Self> {
-        let places: Vec<Places> =
+        let mut places: Vec<Places> =
             inputs.iter().map(|input| Places::of(input.schema(), verb.name())).collect::<Result<_>>()?;
+        // A strand that nobody looks at need not be read.
+        let looks = usize::from(verb.is_stranded());
+        places.iter_mut().skip(looks).for_each(|places| places.strand = None);
         let Some(first) = inputs.first() else { return internal_err!("{} has an input", verb.name()) };
         if matches!(verb, Verb::Merge(_) | Verb::Cluster(_)) && verb.is_stranded() && places[0].strand.is_none() {
             return Err(DataFusionError::Plan(format!("{} by strand needs a column strand", verb.name())));
@@ -133,8 +136,7 @@ impl Intervals {
         let mut fields: Vec<(Option<TableReference>, FieldRef)> = Vec::new();
         let own = |column| first.schema().qualified_field_from_column(column);
         if matches!(verb, Verb::Merge(_)) {
-            let strand = place.strand.as_ref().filter(|_| verb.is_stranded());
-            for column in [&place.contig, &place.start, &place.end].into_iter().chain(strand) {
+            for column in [&place.contig, &place.start, &place.end].into_iter().chain(&place.strand) {
                 fields.push((None, Arc::clone(own(column)?.1)));
             }
         } else {
@@ -206,9 +208,8 @@ impl UserDefinedLogicalNodeCore for Intervals {
         let mut needed = Vec::with_capacity(self.inputs.len());
         for (i, (input, places)) in self.inputs.iter().zip(&self.places).enumerate() {
             let indices = places.indices(input.schema()).ok()?;
-            let strand = indices.strand.filter(|_| i == 0 && self.verb.is_stranded());
             let mut columns: Vec<usize> =
-                [indices.contig, indices.start, indices.end].into_iter().chain(strand).collect();
+                [indices.contig, indices.start, indices.end].into_iter().chain(indices.strand).collect();
             let hands_out = match self.verb {
                 Verb::Merge(_) => false,
                 Verb::Nearest(_) => true,

@@ -79,7 +79,7 @@ impl Built {
         }
         let Some((input, columns)) = second else { return internal_err!("{} has a second input", verb.name()) };
         let keeps_rows = matches!(verb, Verb::Nearest(_));
-        let reading = Reading { verb: verb.name(), columns, stranded: false, keeps_rows, distance: 0 };
+        let reading = Reading { verb: verb.name(), columns, keeps_rows, distance: 0 };
         let schema = input.schema();
         match verb {
             Verb::CountOverlaps => {
@@ -127,7 +127,7 @@ const WORTH_A_TASK: usize = 1 << 14;
 /// What `make` makes of each contig, in about so many tasks.
 pub(super) async fn each<B: Bag, T: Send + 'static>(
     bags: Vec<B>,
-    make: fn(B) -> Option<T>,
+    make: impl Fn(B) -> Option<T> + Copy + Send + 'static,
     tasks: usize,
 ) -> Result<Vec<T>> {
     let rows: usize = bags.iter().map(B::len).sum();
@@ -186,7 +186,6 @@ struct Batch {
 struct Making {
     built: Arc<Built>,
     places: Indices,
-    stranded: bool,
     schema: SchemaRef,
     batch_size: usize,
 }
@@ -194,8 +193,7 @@ struct Making {
 impl Making {
     fn begin(&self, batch: RecordBatch) -> Result<Batch> {
         let places = self.places.read(&batch, None, |name| Ok(self.built.names.get(name)))?;
-        let strand = self.places.strand.filter(|_| self.stranded);
-        let strands = strand.map(|strand| texts(&batch, strand)).transpose()?;
+        let strands = self.places.strand.map(|strand| texts(&batch, strand)).transpose()?;
         Ok(Batch { batch, places, strands, next: 0, pieces: 0 })
     }
 
@@ -297,14 +295,14 @@ impl ExecutionPlan for PerRowExec {
                 Built::of(verb, second, context).await
             }
         });
-        let (schema, stranded) = (self.schema(), self.verb.is_stranded());
+        let schema = self.schema();
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let output = async move {
             let built = built.await?;
             let batch_size = context.session_config().batch_size();
             // The first input is not begun before.
             let batches = first.execute(partition, context)?;
-            let making = Making { built, places, stranded, schema, batch_size };
+            let making = Making { built, places, schema, batch_size };
             Ok::<_, DataFusionError>(stream::try_unfold(
                 (batches, None::<Batch>, making, metrics),
                 |(mut batches, mut of, making, metrics)| async move {

@@ -19,9 +19,9 @@ use datafusion::physical_plan::{
     ReplaceChildrenOptions,
 };
 use futures::{TryStreamExt, stream};
-use genomicframe_core::intervals::{Merged, Span, cluster};
+use genomicframe_core::intervals::{Merged, cluster};
 
-use super::gather::{Bag, Merging, Numbered, Reading};
+use super::gather::{Merging, Numbered, Reading};
 use super::node::Verb;
 use super::once::Once;
 use super::options::MergeOptions;
@@ -90,7 +90,7 @@ impl Whole {
         context: Arc<TaskContext>,
     ) -> Result<Self> {
         let tasks = context.session_config().target_partitions();
-        let stranded = reading.stranded;
+        let stranded = reading.columns.strand.is_some();
         if is_merge {
             let all = reading.all(input, context, |reading| Merging::new(reading.distance)).await?;
             let merge = |mut bag: Merging| {
@@ -113,9 +113,8 @@ impl Whole {
         let number = all.rows.iter().flatten().map(RecordBatch::num_rows).sum();
         let mut clusters = vec![0i64; number];
         let mut before = 0;
-        let with_distance = all.bags.into_iter().map(|bag| Spaced { bag, distance }).collect();
-        let of = |Spaced { bag, distance }: Spaced| Some((cluster(&bag.spans, distance), bag.rows));
-        for ((of, number), rows) in each(with_distance, of, tasks).await? {
+        let of = move |bag: Numbered| Some((cluster(&bag.spans, distance), bag.rows));
+        for ((of, number), rows) in each(all.bags, of, tasks).await? {
             for (cluster, row) in of.into_iter().zip(rows) {
                 if let Some(to) = clusters.get_mut(row as usize) {
                     *to = before + cluster as i64 + 1;
@@ -139,7 +138,7 @@ impl Whole {
         number: usize,
         batch_size: usize,
         schema: &SchemaRef,
-        of: &Output,
+        places: &Indices,
     ) -> Result<Option<RecordBatch>> {
         let columns = match &self.rows {
             Ready::Merged(rows, names) => {
@@ -148,7 +147,7 @@ impl Whole {
                 if rows.is_empty() {
                     return Ok(None);
                 }
-                of.merged(rows, names)
+                merged_columns(places, rows, names)
             }
             Ready::Clustered(parts) => {
                 let Some((batch, clusters)) = parts.get(partition).and_then(|part| part.get(number)) else {
@@ -161,28 +160,6 @@ impl Whole {
             }
         };
         Ok(Some(RecordBatch::try_new(Arc::clone(schema), columns)?))
-    }
-}
-
-/// A contig's intervals, and how near they are of one cluster.
-struct Spaced {
-    bag: Numbered,
-    distance: i64,
-}
-
-impl Bag for Spaced {
-    const BYTES: usize = Numbered::BYTES;
-
-    fn push(&mut self, span: Span, row: u32) {
-        self.bag.push(span, row);
-    }
-
-    fn append(&mut self, other: Self) {
-        self.bag.append(other.bag);
-    }
-
-    fn len(&self) -> usize {
-        self.bag.len()
     }
 }
 
@@ -199,34 +176,26 @@ fn contigs_of(names: &[String]) -> Vec<usize> {
         .collect()
 }
 
-/// How merged rows are written.
-#[derive(Clone)]
-struct Output {
-    places: Indices,
-    stranded: bool,
-}
-
-impl Output {
-    fn merged(&self, rows: &[Row], names: &[String]) -> Vec<ArrayRef> {
-        let (mut contigs, mut strands) = (StringViewBuilder::new(), StringViewBuilder::new());
-        let mut spans = Vec::with_capacity(rows.len());
-        for Row { merged, name } in rows {
-            let name = names.get(*name as usize).map_or("", String::as_str);
-            let (contig, strand) =
-                if self.stranded { name.rsplit_once('\t').unwrap_or((name, ".")) } else { (name, "") };
-            contigs.append_value(contig);
-            strands.append_value(strand);
-            spans.push(merged.span);
-        }
-        let (starts, ends) = self.places.columns_of(&spans);
-        let counts: Int64Array = rows.iter().map(|row| row.merged.count as i64).collect();
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(contigs.finish()), starts, ends];
-        if self.stranded {
-            columns.push(Arc::new(strands.finish()));
-        }
-        columns.push(Arc::new(counts));
-        columns
+/// Merged rows, with columns that count as these of the input do.
+fn merged_columns(places: &Indices, rows: &[Row], names: &[String]) -> Vec<ArrayRef> {
+    let (mut contigs, mut strands) = (StringViewBuilder::new(), StringViewBuilder::new());
+    let mut spans = Vec::with_capacity(rows.len());
+    for Row { merged, name } in rows {
+        let name = names.get(*name as usize).map_or("", String::as_str);
+        let (contig, strand) =
+            if places.strand.is_some() { name.rsplit_once('\t').unwrap_or((name, ".")) } else { (name, "") };
+        contigs.append_value(contig);
+        strands.append_value(strand);
+        spans.push(merged.span);
     }
+    let (starts, ends) = places.columns_of(&spans);
+    let counts: Int64Array = rows.iter().map(|row| row.merged.count as i64).collect();
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(contigs.finish()), starts, ends];
+    if places.strand.is_some() {
+        columns.push(Arc::new(strands.finish()));
+    }
+    columns.push(Arc::new(counts));
+    columns
 }
 
 impl DisplayAs for WholeExec {
@@ -278,26 +247,24 @@ impl ExecutionPlan for WholeExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let is_merge = matches!(self.verb, Verb::Merge(_));
-        let stranded = self.options.stranded;
         let batch_size = context.session_config().batch_size();
         let whole = self.whole.get(|| {
             let reading = Reading {
                 verb: self.verb.name(),
                 columns: self.places.clone(),
-                stranded,
                 keeps_rows: !is_merge,
                 distance: self.options.distance,
             };
             Whole::of(is_merge, reading, Arc::clone(&self.input), context)
         });
-        let output = Output { places: self.places.clone(), stranded };
+        let places = self.places.clone();
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let schema = self.schema();
         let batches = stream::once(whole).map_ok(move |whole| {
-            let all = (whole, output.clone(), Arc::clone(&schema), metrics.clone());
+            let all = (whole, places.clone(), Arc::clone(&schema), metrics.clone());
             stream::try_unfold((all, 0), move |(all, number)| async move {
-                let (whole, output, schema, metrics) = &all;
-                let batch = whole.batch(partition, number, batch_size, schema, output)?;
+                let (whole, places, schema, metrics) = &all;
+                let batch = whole.batch(partition, number, batch_size, schema, places)?;
                 batch.iter().for_each(|batch| metrics.record_output(batch.num_rows()));
                 Ok::<_, DataFusionError>(batch.map(|batch| (batch, (all, number + 1))))
             })
