@@ -102,7 +102,7 @@ impl GenomicFrame {
         self.then(|rows| intervals(Verb::Merge(options), vec![rows]))
     }
 
-    /// Adds `cluster`, a number from 1 that those rows share which [`GenomicFrame::merge`] would make one.
+    /// Adds `cluster_id`, a number from 1 that those rows share which [`GenomicFrame::merge`] would make one.
     pub fn cluster(self, options: MergeOptions) -> Self {
         self.then(|rows| intervals(Verb::Cluster(options), vec![rows]))
     }

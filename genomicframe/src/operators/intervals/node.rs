@@ -60,7 +60,7 @@ impl Verb {
                 Field::new("fraction", DataType::Float64, true),
             ],
             Self::Nearest(_) => vec![number("distance", true)],
-            Self::Cluster(_) => vec![number("cluster", true)],
+            Self::Cluster(_) => vec![number("cluster_id", true)],
             Self::Subtract | Self::Complement(_) | Self::Windows(_) => Vec::new(),
         }
     }
