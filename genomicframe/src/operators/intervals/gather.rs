@@ -241,6 +241,11 @@ fn too_many() -> DataFusionError {
     DataFusionError::External(Box::new(genomicframe_core::Error::limit("there are more than 2^32 rows")))
 }
 
+/// The same rows with each partition's own files, in order: a scan's partitions otherwise take over one another's work.
+pub(super) fn in_order(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    input.with_preserve_order(true).unwrap_or(input)
+}
+
 /// A task ends without an answer only by panicking, or when the query is gone.
 pub(super) fn stopped<E>(_: E) -> DataFusionError {
     DataFusionError::Execution("a worker stopped without an answer".to_owned())

@@ -22,7 +22,7 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, TryStreamExt, stream};
 use genomicframe_core::intervals::{Counts, Span, Union};
 
-use super::gather::{Bag, Gathered, Merging, Numbered, Reading, stopped};
+use super::gather::{Bag, Gathered, Merging, Numbered, Reading, in_order, stopped};
 use super::kernels::{ByContig, Kernel, Made, Nearest, Rows};
 use super::node::Verb;
 use super::once::Once;
@@ -51,10 +51,14 @@ struct Built {
 impl PerRowExec {
     pub(super) fn new(
         verb: Verb,
-        inputs: Vec<Arc<dyn ExecutionPlan>>,
+        mut inputs: Vec<Arc<dyn ExecutionPlan>>,
         places: Vec<Indices>,
         schema: SchemaRef,
     ) -> Result<Self> {
+        // Which rows stand first must not depend on who read them.
+        if let Some(second) = inputs.get_mut(1) {
+            *second = in_order(Arc::clone(second));
+        }
         let Some(first) = inputs.first() else { return internal_err!("{} has an input", verb.name()) };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
@@ -336,5 +340,11 @@ impl ExecutionPlan for PerRowExec {
 
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
+    }
+
+    fn with_preserve_order(&self, preserve_order: bool) -> Option<Arc<dyn ExecutionPlan>> {
+        let first = self.inputs.first()?.with_preserve_order(preserve_order)?;
+        let inputs = std::iter::once(first).chain(self.inputs.iter().skip(1).cloned()).collect();
+        Some(Arc::new(Self::new(self.verb.clone(), inputs, self.places.clone(), self.schema()).ok()?))
     }
 }

@@ -21,7 +21,7 @@ use datafusion::physical_plan::{
 use futures::{TryStreamExt, stream};
 use genomicframe_core::intervals::{Merged, cluster};
 
-use super::gather::{Merging, Numbered, Reading};
+use super::gather::{Merging, Numbered, Reading, in_order};
 use super::node::Verb;
 use super::once::Once;
 use super::options::MergeOptions;
@@ -67,6 +67,8 @@ impl WholeExec {
         places: Indices,
         schema: SchemaRef,
     ) -> Self {
+        // The order of rows numbers clusters and contigs, and must not depend on who read them.
+        let input = in_order(input);
         let partitions = match verb {
             Verb::Cluster(_) => input.output_partitioning().partition_count(),
             _ => 1,
