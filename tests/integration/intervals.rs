@@ -244,10 +244,10 @@ async fn contigs_have_their_lengths_from_the_header() {
         expected.sort();
         assert_eq!(tiles, expected);
     }
-    let covered = "SELECT sum(end - start + 1) FROM merge('{bam}') UNION ALL \
-                   SELECT sum(end - start + 1) FROM complement('{bam}')";
+    let covered = "SELECT sum(end - pos + 1) FROM merge('{bam}') UNION ALL \
+                   SELECT sum(end - pos + 1) FROM complement('{bam}')";
     let parts = query(&ctx, &covered.replace("{bam}", &bam)).await;
-    let all = query(&ctx, &format!("SELECT sum(end - start + 1) FROM tile('{bam}', size => 1000)")).await;
+    let all = query(&ctx, &format!("SELECT sum(end - pos + 1) FROM tile('{bam}', size => 1000)")).await;
     let sum: i64 = parts.iter().map(|part| part.parse::<i64>().unwrap()).sum();
     assert_eq!([sum.to_string()].as_slice(), all);
 

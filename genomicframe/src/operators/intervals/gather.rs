@@ -24,6 +24,9 @@ pub(super) trait Bag: Send + 'static {
     /// Adds what the next partition found.
     fn append(&mut self, other: Self);
 
+    /// Lets go of what it need not hold.
+    fn settle(&mut self) {}
+
     /// Numbers rows from `first`.
     fn shift(&mut self, _first: u32) {}
 
@@ -108,6 +111,10 @@ impl Bag for Merging {
         self.merged.push(span.into());
     }
 
+    fn settle(&mut self) {
+        self.merge();
+    }
+
     fn append(&mut self, mut other: Self) {
         self.merged.append(&mut other.merged);
         self.merge();
@@ -187,7 +194,14 @@ impl Reading {
         let (mut number, mut held, mut checked) = (0u32, 0, 1 << 16);
         while let Some(batch) = stream.try_next().await? {
             let kept = if self.keeps_rows { get_record_batch_memory_size(&batch) } else { 0 };
-            memory.try_grow(batch.num_rows() * B::BYTES + kept)?;
+            let more = batch.num_rows() * B::BYTES + kept;
+            if memory.try_grow(more).is_err() {
+                bags.iter_mut().for_each(B::settle);
+                let now = bags.iter().map(B::len).sum::<usize>();
+                memory.shrink((held - now) * B::BYTES);
+                held = now;
+                memory.try_grow(more)?;
+            }
             let add = |name: &str| {
                 let number = names.add(name)?;
                 if number as usize == bags.len() {
