@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes the benchmarks' data, the same for the same options, without a network. Parts that are there are kept.
 #   benches/compare/make_data.sh OUT [--scale 1] [--seed 1] [--reads novaseq|hiseq|long] [--level 6] [--only PART,…]
-# Parts: bam (with ref.fa and regions1000.bed), fastq (needs bam's reads, so both are made), sites, cohort, genes.
+# Parts: bam (with ref.fa and regions1000.bed), fastq (needs bam's reads, so both are made), sites, cohort, genes, beds.
 # PYTHON is one with numpy and msprime; install_peers.sh installs it and the programs.
 set -euo pipefail
-out=$1 scale=1 seed=1 reads=novaseq level=6 only=bam,fastq,sites,cohort,genes
+out=$1 scale=1 seed=1 reads=novaseq level=6 only=bam,fastq,sites,cohort,genes,beds
 shift
 while (($#)); do
   case $1 in
@@ -70,5 +70,8 @@ if wanted genes genes.gff3.gz.tbi; then
   make genes
   bgzip -@"$threads" -l "$level" -f "$out/genes.gff3"
   tabix -f -p gff "$out/genes.gff3.gz"
+fi
+if wanted beds chain.bed; then
+  make beds
 fi
 rm -f "$out/log"

@@ -22,7 +22,8 @@ from tasks import TASKS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = {"bam": "wgs.bam", "sites": "sites.vcf.gz", "cohort": "cohort.vcf.gz", "genes": "genes.gff3.gz",
-         "fastq": "fq_R1.bgzf.fastq.gz", "fastq_gz": "fq_R1.fastq.gz", "regions_bed": "regions1000.bed"}
+         "fastq": "fq_R1.bgzf.fastq.gz", "fastq_gz": "fq_R1.fastq.gz", "regions_bed": "regions1000.bed",
+         "exons": "exons.bed", "chain": "chain.bed"}
 INDEXES = (".bai", ".csi", ".tbi", ".gzi")
 FLOOR = "{floor} {t} {%s}"
 

@@ -4,7 +4,7 @@ A command is one line of bash that prints its answer last, or a pair of such a l
 answer of what the first wrote; only the first is timed. In both are replaced: {t} threads and {x} threads beside the
 first, {o} a file of the run's own, {null} the same but /dev/null in timed runs, {here} this folder; programs {gf}
 {samtools} {mosdepth} {bcftools} {main} {polars-bio} {biobear} {floor} {inflate}; the data's files {bam} {sites} {cohort} {genes}
-{fastq} {fastq_gz} {regions_bed}; {tag_columns}, {region}, {site_region} and {regions}.
+{fastq} {fastq_gz} {regions_bed} {exons} {chain}; {tag_columns}, {region}, {site_region} and {regions}.
 """
 from dataclasses import dataclass, field
 
@@ -220,4 +220,27 @@ TASKS = [
         "fastp": ("fastp -w {t} -A -G -Q -L -i {fastq} -j {o} -h /dev/null 2>/dev/null",
                   "{main} {here}/peers/fastp_answer.py {o}"),
     }, [("seqtk", 0.8)]),
+
+    # bedtools reads intervals in order. It says 0 for what overlaps, and one more than the bases between for the rest.
+    Task("iv_count", "overlaps of 0.44 M intervals with 2 M, counted", "",
+         sql("SELECT sum(count) FROM count_overlaps('{exons}', '{chain}')"), {
+             "bedtools": "bedtools intersect -c -sorted -a {exons} -b {chain} | awk '{s+=$NF} END {print s}'",
+             "polars-bio": polars_bio("iv_count", "{exons},{chain}"),
+         }, [("bedtools", 0.67), ("polars-bio", 0.33)], streaming=False),
+    Task("iv_nearest", "the nearest of 2 M intervals to each of 0.44 M", "",
+         sql("SELECT count(*), sum(distance) FROM nearest('{exons}', '{chain}')"), {
+             "bedtools": "bedtools closest -t first -d -a {exons} -b {chain} | "
+                         "awk '{if ($NF>0) s+=$NF-1; n++} END {print n, s}'",
+             "polars-bio": polars_bio("iv_nearest", "{exons},{chain}"),
+         }, [("bedtools", 0.67), ("polars-bio", 0.33)], streaming=False),
+    Task("iv_coverage", "bases of 0.44 M intervals that 2 M cover", "",
+         sql("SELECT count(*), sum(covered) FROM coverage('{exons}', '{chain}')"), {
+             "bedtools": "bedtools coverage -sorted -a {exons} -b {chain} | awk '{s+=$5; n++} END {print n, s}'",
+             "polars-bio": polars_bio("iv_coverage", "{exons},{chain}"),
+         }, [("bedtools", 0.67), ("polars-bio", 0.33)], streaming=False),
+    Task("iv_merge", "2 M intervals merged", "",
+         sql("SELECT count(*), sum(end - start) FROM merge('{chain}')"), {
+             "bedtools": "bedtools merge -i {chain} | awk '{s+=$3-$2; n++} END {printf \"%d %.0f\\n\", n, s}'",
+             "polars-bio": polars_bio("iv_merge", "{chain}"),
+         }, [("bedtools", 0.67), ("polars-bio", 0.33)], streaming=False),
 ]

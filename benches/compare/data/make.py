@@ -6,13 +6,14 @@ import argparse
 import os
 
 import annotations
+import intervals
 import reads
 import reference
 import variants
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("out")
-parser.add_argument("part", choices=["reference", "reads", "sites", "cohort", "genes", "regions"])
+parser.add_argument("part", choices=["reference", "reads", "sites", "cohort", "genes", "regions", "beds"])
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--scale", type=float, default=1.0)
 parser.add_argument("--reads", choices=["novaseq", "hiseq", "long"], default="novaseq")
@@ -39,3 +40,5 @@ match args.part:
         annotations.write_genes(args.out, args.seed, scaled(32_000))
     case "regions":
         annotations.write_regions(args.out, args.seed)
+    case "beds":
+        intervals.write_beds(args.out, args.seed, scaled(438_000), scaled(2_000_000))

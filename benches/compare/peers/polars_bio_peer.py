@@ -87,5 +87,20 @@ elif task == "gff_region":
     answer(found.select("start").collect().height)
 elif task == "fastq_count":
     answer(sql(pb.register_fastq, "SELECT count(*) AS n FROM t")["n"][0])
+elif task.startswith("iv_"):
+    beds = [pb.scan_bed(bed).select("chrom", "start", "end") for bed in path.split(",")]
+    if task == "iv_count":
+        answer(pb.count_overlaps(*beds).select(c("count").cast(pl.Int64).sum()).collect().item())
+    elif task == "iv_nearest":
+        found = pb.nearest(*beds).select(n=pl.len(), s=c("distance").cast(pl.Int64).sum())
+        answer(*found.collect().row(0))
+    elif task == "iv_coverage":
+        answer(*pb.coverage(*beds).select(n=pl.len(), s=c("coverage").cast(pl.Int64).sum()).collect().row(0))
+    elif task == "iv_merge":
+        # Its starts count from 1, and it leaves intervals apart that only touch, unless told so.
+        bases = (c("end") - c("start") + 1).cast(pl.Int64).sum()
+        answer(*pb.merge(*beds, min_dist=1).select(n=pl.len(), s=bases).collect().row(0))
+    else:
+        unknown()
 else:
     unknown()

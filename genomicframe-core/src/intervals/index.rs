@@ -2,11 +2,10 @@
 
 use std::sync::OnceLock;
 
+use super::counts::count;
 use super::positions::{Positions, order, sorted};
+use super::steps::Steps;
 use crate::{Error, Result};
-
-/// No interval further left reaches further right.
-const NONE: u32 = u32::MAX;
 
 /// The intervals of one contig, asked which of them overlap a span.
 ///
@@ -36,22 +35,13 @@ pub struct IntervalIndex {
     ends: Vec<i64>,
     /// `None` when the intervals came in order of their starts.
     rows: Option<Vec<u32>>,
-    steps: Vec<Step>,
+    steps: Steps,
     /// The ends by themselves, sorted when something is counted.
     sorted_ends: OnceLock<Positions>,
     /// The starts of rows with `end == start - 1`, ascending.
     empty: Vec<i64>,
     /// Whether a row has `end < start - 1`, which no format calls an interval.
     inverted: bool,
-}
-
-/// Where to go on to the left of a row that ends too early.
-#[derive(Debug, Clone, Copy)]
-struct Step {
-    /// The next row that ends later.
-    near: u32,
-    /// One found by several such steps.
-    far: u32,
 }
 
 impl IntervalIndex {
@@ -65,7 +55,7 @@ impl IntervalIndex {
         if starts.len() != ends.len() {
             return Err(Error::invalid(format!("{} starts and {} ends make no intervals", starts.len(), ends.len())));
         }
-        if starts.len() >= NONE as usize {
+        if starts.len() > Steps::MOST {
             return Err(Error::limit(format!("{} intervals on one contig are more than an index holds", starts.len())));
         }
         let rows = order(&starts);
@@ -80,7 +70,7 @@ impl IntervalIndex {
         let backwards = || starts.iter().zip(&ends).filter(before);
         let empty = backwards().filter(|(s, e)| e.checked_add(1) == Some(**s)).map(|(s, _)| *s).collect();
         let inverted = backwards().any(|(s, e)| e.checked_add(1) != Some(*s));
-        let steps = steps(&ends);
+        let steps = Steps::of(&ends);
         let starts = Positions::of_sorted(starts);
         Ok(Self { starts, ends, rows, steps, sorted_ends: OnceLock::new(), empty, inverted })
     }
@@ -120,19 +110,13 @@ impl IntervalIndex {
             return count;
         }
         let ends = self.sorted_ends.get_or_init(|| Positions::of_sorted(sorted(self.ends.clone())));
-        let mut too_early = ends.below(start);
-        if end < start && !self.empty.is_empty() {
-            // An empty span, and empty rows at the same place: both before and behind it.
-            let (from, to) = (self.empty.partition_point(|s| *s < start), self.empty.partition_point(|s| *s <= start));
-            too_early -= to - from;
-        }
-        self.starts.up_to(end) - too_early
+        count(&self.starts, ends, &self.empty, start, end)
     }
 
     /// Whether a row overlaps `start..=end`.
     pub fn any(&self, start: i64, end: i64) -> bool {
         let first = self.starts.up_to(end).checked_sub(1);
-        first.is_some_and(|i| self.reaching(i, start).is_some())
+        first.is_some_and(|i| self.steps.reaching(&self.ends, i, start).is_some())
     }
 
     /// Bytes of memory held, with what [`IntervalIndex::count`] makes when first called.
@@ -141,67 +125,16 @@ impl IntervalIndex {
         self.starts.memory()
             + ends
             + self.ends.capacity() * size_of::<i64>()
-            + self.steps.capacity() * size_of::<Step>()
+            + self.steps.memory()
             + self.rows.as_ref().map_or(0, |rows| rows.capacity() * size_of::<u32>())
             + self.empty.capacity() * size_of::<i64>()
     }
 
     /// The places of the rows that overlap `start..=end`, from right to left.
     #[inline]
-    fn walk(&self, start: i64, end: i64, mut found: impl FnMut(usize)) {
-        let mut next = self.starts.up_to(end);
-        while let Some(i) = next.checked_sub(1).and_then(|i| self.reaching(i, start)) {
-            found(i);
-            next = i;
-        }
+    fn walk(&self, start: i64, end: i64, found: impl FnMut(usize)) {
+        self.steps.walk(&self.ends, self.starts.up_to(end), start, found);
     }
-
-    /// The last place at or before `i` whose row ends at `start` or later.
-    #[inline]
-    fn reaching(&self, mut i: usize, start: i64) -> Option<usize> {
-        while *self.ends.get(i)? < start {
-            i = self.further_left(i, start)?;
-        }
-        Some(i)
-    }
-
-    /// Where to go on from a row that ends before `start`: no row between the two reaches it.
-    #[inline]
-    fn further_left(&self, i: usize, start: i64) -> Option<usize> {
-        let step = self.steps.get(i)?;
-        // Ends rise from step to step, so a far one that is too early leaves nothing behind.
-        let far_is_early = self.ends.get(step.far as usize).is_some_and(|end| *end < start);
-        Some(if far_is_early { step.far } else { step.near } as usize)
-    }
-}
-
-/// The steps to the left of every row, by a stack of the rows that nothing behind them outreaches.
-///
-/// The far step spans twice as many near ones whenever the last two spanned the same number (a skew-binary list).
-fn steps(ends: &[i64]) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::with_capacity(ends.len());
-    let mut depths: Vec<u32> = Vec::with_capacity(ends.len());
-    for (i, end) in ends.iter().enumerate() {
-        let mut near = i.checked_sub(1);
-        while let Some(left) = near
-            && ends[left] <= *end
-        {
-            near = (steps[left].near != NONE).then_some(steps[left].near as usize);
-        }
-        let (step, depth) = match near {
-            None => (Step { near: NONE, far: NONE }, 0),
-            Some(near) => {
-                let depth = |at: u32| depths.get(at as usize).map_or(-1, |d| i64::from(*d));
-                let first = steps[near].far;
-                let second = steps.get(first as usize).map_or(NONE, |step| step.far);
-                let even = first != NONE && i64::from(depths[near]) - depth(first) == depth(first) - depth(second);
-                (Step { near: near as u32, far: if even { second } else { near as u32 } }, depths[near] + 1)
-            }
-        };
-        steps.push(step);
-        depths.push(depth);
-    }
-    steps
 }
 
 #[cfg(test)]
@@ -247,26 +180,6 @@ mod tests {
                 prop_assert_eq!(index.any(start, end), !expected.is_empty());
                 prop_assert_eq!(found, expected);
             }
-        }
-    }
-
-    #[test]
-    fn rows_that_nest_like_an_onion_are_stepped_over() {
-        let n = 1 << 16;
-        let rows: Vec<(i64, i64)> = (0..n).map(|i| (i, 10 * n - i)).collect();
-        let index = index(&rows);
-        for reach in [1, 2, 1000, n - 1] {
-            let start = 10 * n - reach + 1;
-            let (mut i, mut steps) = (n as usize - 1, 0);
-            while index.ends[i] < start {
-                i = index.further_left(i, start).unwrap();
-                steps += 1;
-            }
-            assert!(steps <= 3 * 17, "{steps} steps to what reaches {reach}");
-            assert_eq!(index.count(start, start), reach as usize);
-            let mut found = Vec::new();
-            index.overlaps(start, start, &mut found);
-            assert_eq!(found.len(), reach as usize);
         }
     }
 

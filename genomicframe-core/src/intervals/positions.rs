@@ -38,6 +38,10 @@ impl Positions {
         Self { values, contents, shift }
     }
 
+    pub(super) fn values(&self) -> &[i64] {
+        &self.values
+    }
+
     /// How many are less than `bound`.
     #[inline]
     pub(super) fn below(&self, bound: i64) -> usize {

@@ -90,7 +90,7 @@ impl GenomicFrame {
     }
 
     /// How many rows cover each stretch of the genome: stretches in order, those that no row covers left out. All places are
-    /// held at once; [`GenomicFrame::depth`](Self) streams alignments instead.
+    /// held at once; [`GenomicFrame::depth`] streams alignments instead.
     ///
     /// # Errors
     /// When the frame has no contig, start and end columns; what is wrong with a verb or a file.

@@ -279,14 +279,14 @@ fn equal(left: Column, right: Column) -> Expr {
 }
 
 /// Old and new names of the right side's columns.
-type Names = Vec<(String, String)>;
+pub(super) type Names = Vec<(String, String)>;
 
 fn renamed(names: &Names, name: &str) -> String {
     names.iter().find(|(old, _)| old == name).map_or(name, |(_, new)| new.as_str()).to_owned()
 }
 
 /// The right side with names that the left does not have, and without table names, so that a file can be joined to itself.
-fn rename(left: &DataFrame, right: DataFrame) -> Result<(DataFrame, Names)> {
+pub(super) fn rename(left: &DataFrame, right: DataFrame) -> Result<(DataFrame, Names)> {
     let is_taken = |name: &str, names: &Names| {
         left.schema().has_column_with_unqualified_name(name) || names.iter().any(|(_, new)| new == name)
     };

@@ -7,6 +7,7 @@
 //! | `group` | `group_by` … `agg` |
 //! | `join` | joins by key and by overlap |
 //! | `genomic` | terminal calls that answer in the words of genomics |
+//! | `intervals` | verbs on intervals: counted, covered, nearest, merged, cut |
 //! | `roles` | which columns hold a row's place |
 //! | `collect` | terminal calls that return rows |
 //! | `explain` | the plan as text |
@@ -16,6 +17,7 @@ mod collect;
 mod explain;
 mod genomic;
 mod group;
+mod intervals;
 mod join;
 mod roles;
 mod scan;

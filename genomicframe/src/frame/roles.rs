@@ -10,9 +10,9 @@ use crate::expr::column_of_role;
 /// A row's place, as expressions over its columns.
 pub(crate) struct Place {
     pub(crate) contig: Column,
-    start: Column,
-    end: Column,
-    zero_based: bool,
+    pub(super) start: Column,
+    pub(super) end: Column,
+    pub(super) zero_based: bool,
 }
 
 impl Place {

@@ -3,14 +3,18 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `depth` | reads on each base: runs, windows, bands |
+//! | `intervals` | verbs on intervals: what overlaps, lies nearest, is covered, merged, left |
 //! | `join` | joins of rows whose spans overlap |
 //! | `planner` | logical nodes become what runs them |
 
 mod depth;
+mod intervals;
 mod join;
 mod planner;
 
 pub use depth::{Coverage, DepthBy, DepthOptions};
+pub use intervals::{Direction, MergeOptions, NearestOptions, Ties};
+pub(crate) use intervals::{Intervals, Verb};
 pub(crate) use planner::GenomicPlanner;
 
 use std::sync::Arc;

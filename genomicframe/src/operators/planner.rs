@@ -16,7 +16,7 @@ type Plan =
     fn(&dyn UserDefinedLogicalNode, &[Arc<dyn ExecutionPlan>], &dyn Session) -> Option<Result<Arc<dyn ExecutionPlan>>>;
 
 /// One for each operator.
-const OPERATORS: &[Plan] = &[super::depth::plan];
+const OPERATORS: &[Plan] = &[super::depth::plan, super::intervals::plan];
 
 /// DataFusion's planner, which knows our operators too.
 #[derive(Debug)]

@@ -10,11 +10,13 @@
 //! | `layers` | a catalog in which a statement's files lie in front of the session's tables |
 //! | `regions` | `in_regions(…, 'panel.bed')` |
 //! | `verbs` | table functions that do what a frame's verb does |
+//! | `intervals` | the verbs on intervals among them |
 //! | `options` | named arguments and `OPTIONS (…)` |
 //! | `external` | `CREATE EXTERNAL TABLE` |
 
 mod dialect;
 mod external;
+mod intervals;
 mod layers;
 mod options;
 mod regions;

@@ -10,7 +10,7 @@ use datafusion::execution::context::{SessionContext, SessionState};
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
     Array, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, TableFactor,
-    Value, Visit, VisitMut, Visitor, VisitorMut,
+    UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 use genomicframe_core::io::Location;
 
@@ -327,6 +327,9 @@ fn text(expr: &Expr) -> Result<String> {
             other => Err(Error::invalid(format!("{other} is no text"))),
         },
         Expr::Identifier(word) => Ok(word.value.clone()),
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } if matches!(&**expr, Expr::Value(_)) => {
+            Ok(format!("-{}", text(expr)?))
+        }
         other => Err(Error::invalid(format!("{other} is no constant"))),
     }
 }

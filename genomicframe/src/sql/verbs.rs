@@ -19,16 +19,16 @@ pub(super) struct Verb {
     /// Frames that it takes.
     pub(super) inputs: usize,
     /// Applies it.
-    make: Make,
+    pub(super) make: Make,
 }
 
 /// A verb on frames with its named arguments, lower-cased.
-type Make = for<'a> fn(&'a GenomicContext, Vec<GenomicFrame>, Named) -> BoxFuture<'a, Result<GenomicFrame>>;
+pub(super) type Make = for<'a> fn(&'a GenomicContext, Vec<GenomicFrame>, Named) -> BoxFuture<'a, Result<GenomicFrame>>;
 
 /// Named arguments in the order written.
 pub(super) type Named = Vec<(String, Values)>;
 
-const ALL: &[Verb] = &[Verb { name: "depth", inputs: 1, make: depth }];
+const ALL: &[&[Verb]] = &[&[Verb { name: "depth", inputs: 1, make: depth }], super::intervals::VERBS];
 
 fn depth(context: &GenomicContext, mut frames: Vec<GenomicFrame>, named: Named) -> BoxFuture<'_, Result<GenomicFrame>> {
     Box::pin(async move {
@@ -47,7 +47,7 @@ pub(super) struct Input {
 
 /// The verb that SQL calls by this name.
 pub(super) fn by_name(name: &str) -> Option<&'static Verb> {
-    ALL.iter().find(|verb| verb.name == name)
+    ALL.iter().copied().flatten().find(|verb| verb.name == name)
 }
 
 impl PartialEq for Verb {

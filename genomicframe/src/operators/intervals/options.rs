@@ -1,0 +1,142 @@
+//! What the verbs may be told.
+
+use std::fmt;
+
+use genomicframe_core::intervals::{Choice, Ties};
+
+/// On which side of a row neighbours are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Direction {
+    /// On both.
+    #[default]
+    Both,
+    /// Before it as it is read: at smaller positions, or larger ones where `strand` is `-`.
+    Upstream,
+    /// Behind it as it is read: at larger positions, or smaller ones where `strand` is `-`.
+    Downstream,
+}
+
+/// Which neighbours [`GenomicFrame::nearest`](crate::GenomicFrame::nearest) finds: unless told otherwise the one nearest,
+/// wherever it lies.
+///
+/// ```
+/// use genomicframe::{Direction, NearestOptions};
+///
+/// let options = NearestOptions::new().k(3).direction(Direction::Upstream).max_distance(10_000);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct NearestOptions {
+    choice: Choice,
+    direction: Direction,
+}
+
+impl NearestOptions {
+    /// The nearest one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// So many of the nearest; at least one.
+    pub fn k(mut self, k: usize) -> Self {
+        self.choice.k = k.max(1);
+        self
+    }
+
+    /// What to do when several lie equally near: the first by start, end and row, or all of them.
+    pub fn ties(mut self, ties: Ties) -> Self {
+        self.choice.ties = ties;
+        self
+    }
+
+    /// Leaves out what overlaps the row.
+    pub fn ignore_overlaps(mut self) -> Self {
+        self.choice.overlapping = false;
+        self
+    }
+
+    /// Only on this side of the row; what overlaps it belongs to both.
+    pub fn direction(mut self, direction: Direction) -> Self {
+        self.direction = direction;
+        self
+    }
+
+    /// None with more bases in between.
+    pub fn max_distance(mut self, bases: u64) -> Self {
+        self.choice.max_distance = i64::try_from(bases).unwrap_or(i64::MAX);
+        self
+    }
+
+    /// Whether a row's strand matters.
+    pub(super) fn is_stranded(&self) -> bool {
+        self.direction != Direction::Both
+    }
+
+    /// The choice for a row, which is read backwards on the reverse strand.
+    pub(super) fn choice(&self, backwards: impl FnOnce() -> bool) -> Choice {
+        let (before, behind) = match self.direction {
+            Direction::Both => (true, true),
+            Direction::Upstream => {
+                let backwards = backwards();
+                (!backwards, backwards)
+            }
+            Direction::Downstream => {
+                let backwards = backwards();
+                (backwards, !backwards)
+            }
+        };
+        Choice { before, behind, ..self.choice }
+    }
+}
+
+/// Which intervals [`GenomicFrame::merge`](crate::GenomicFrame::merge) and
+/// [`GenomicFrame::cluster`](crate::GenomicFrame::cluster) join: unless told otherwise those that overlap or touch.
+///
+/// ```
+/// use genomicframe::MergeOptions;
+///
+/// let options = MergeOptions::new().distance(100).stranded(true);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct MergeOptions {
+    pub(super) distance: i64,
+    pub(super) stranded: bool,
+}
+
+impl MergeOptions {
+    /// Those that overlap or touch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Also those with at most so many bases in between; below zero only those that share so many.
+    pub fn distance(mut self, bases: i64) -> Self {
+        self.distance = bases;
+        self
+    }
+
+    /// Only those of the same `strand`.
+    pub fn stranded(mut self, stranded: bool) -> Self {
+        self.stranded = stranded;
+        self
+    }
+}
+
+impl fmt::Display for NearestOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Choice { k, ties, overlapping, max_distance, .. } = self.choice;
+        write!(f, "k={k}, ties={ties:?}, direction={:?}", self.direction)?;
+        if !overlapping {
+            f.write_str(", ignore_overlaps")?;
+        }
+        if max_distance < i64::MAX {
+            write!(f, ", max_distance={max_distance}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for MergeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "distance={}{}", self.distance, if self.stranded { ", stranded" } else { "" })
+    }
+}

@@ -1,0 +1,360 @@
+//! Verbs on intervals against bedtools, on random intervals: strands, contigs that one side lacks, touching and nested ones,
+//! sides that count from 0 and from 1.
+
+use std::fmt::Write;
+
+use genomicframe::prelude::*;
+use genomicframe::{Direction, Ties};
+use tempfile::TempDir;
+
+use crate::support::{Random, context, data, output, peer, query, rows};
+
+/// Two BED files, sorted as bedtools wants them; the second one also as GFF3; and the contigs with their lengths.
+struct Files {
+    folder: TempDir,
+}
+
+const LENGTHS: [(&str, u64); 4] = [("c1", 3000), ("c10", 900), ("c2", 1500), ("c3", 400)];
+
+impl Files {
+    fn new(seed: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut random = Random(seed);
+        let mut bed = |name: &str, contigs: &[(&str, u64)], number: usize, prefix: &str| {
+            let mut lines = Vec::new();
+            for i in 0..number {
+                let (contig, length) = contigs[random.below(contigs.len() as u64) as usize];
+                let longest = [1, 10, 40, 400][random.below(4) as usize];
+                // Many ends meet: positions are multiples of five half of the time.
+                let step = [1, 5][random.below(2) as usize];
+                let start = random.below(length - 1) / step * step;
+                let end = ((start + 1 + random.below(longest)).div_ceil(step) * step).min(length);
+                let strand = ["+", "-"][random.below(2) as usize];
+                lines.push((contig.to_owned(), start, end, format!("{prefix}{i}"), strand));
+            }
+            lines.sort();
+            let (mut text, mut gff) = (String::new(), String::from("##gff-version 3\n"));
+            for (contig, start, end, name, strand) in lines {
+                writeln!(text, "{contig}\t{start}\t{end}\t{name}\t0\t{strand}").unwrap();
+                writeln!(gff, "{contig}\tx\texon\t{}\t{end}\t.\t{strand}\t.\tID={name}", start + 1).unwrap();
+            }
+            std::fs::write(folder.path().join(format!("{name}.bed")), text).unwrap();
+            std::fs::write(folder.path().join(format!("{name}.gff3")), gff).unwrap();
+        };
+        bed("a", &LENGTHS[..3], 250, "a");
+        bed("b", &[LENGTHS[0], LENGTHS[2], LENGTHS[3]], 120, "b");
+        let genome: String = LENGTHS.iter().map(|(name, length)| format!("{name}\t{length}\n")).collect();
+        std::fs::write(folder.path().join("genome"), genome).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// The statement with `{a}` as the path of `a.bed`, and so on.
+    fn fill(&self, sql: &str) -> String {
+        let names = [("{a}", "a.bed"), ("{b}", "b.bed"), ("{gff}", "b.gff3"), ("{genome}", "genome")];
+        names.iter().fold(sql.to_owned(), |sql, (key, name)| sql.replace(key, &self.path(name)))
+    }
+
+    /// What bedtools prints, its columns of these numbers, sorted.
+    fn bedtools(&self, bedtools: &std::path::Path, args: &str, columns: &[usize]) -> Vec<String> {
+        let args = self.fill(args);
+        let text = output(bedtools, &args.split(' ').collect::<Vec<_>>());
+        let mut lines: Vec<String> = text
+            .lines()
+            .map(|line| {
+                let fields: Vec<&str> = line.split('\t').collect();
+                columns.iter().map(|i| fields[*i]).collect::<Vec<_>>().join("\t")
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    /// The sorted rows of a statement, which are the same on one thread and on eight, and in batches of any size.
+    async fn ours(&self, sql: &str) -> Vec<String> {
+        let sql = self.fill(sql);
+        let expected = query(&context(1, 8192), &sql).await;
+        for (threads, batch) in [(1, 1), (2, 7), (8, 1), (8, 8192)] {
+            assert_eq!(query(&context(threads, batch), &sql).await, expected, "{sql}: {threads} threads, {batch}");
+        }
+        expected
+    }
+}
+
+const SEEDS: std::ops::Range<u64> = 1..7;
+
+#[tokio::test]
+async fn overlaps_are_counted_as_intersect_does() {
+    let Some(bedtools) = peer("bedtools") else { return };
+    for seed in SEEDS {
+        let files = Files::new(seed);
+        let expected = files.bedtools(&bedtools, "intersect -c -a {a} -b {b}", &[0, 1, 2, 3, 6]);
+        for other in ["{b}", "{gff}"] {
+            let sql = format!("SELECT chrom, start, end, name, count FROM count_overlaps('{{a}}', '{other}')");
+            assert_eq!(files.ours(&sql).await, expected, "{sql}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn bases_are_covered_as_in_coverage() {
+    let Some(bedtools) = peer("bedtools") else { return };
+    for seed in SEEDS {
+        let files = Files::new(seed);
+        let expected = files.bedtools(&bedtools, "coverage -a {a} -b {b}", &[0, 1, 2, 3, 6, 7, 8, 9]);
+        for other in ["{b}", "{gff}"] {
+            let sql = format!(
+                "SELECT chrom, start, end, name, count, covered, length, fraction FROM coverage('{{a}}', '{other}')"
+            );
+            // bedtools divides in 32 bits.
+            for (ours, theirs) in files.ours(&sql).await.iter().zip(&expected) {
+                let (ours, theirs) = (ours.rsplit_once('\t').unwrap(), theirs.rsplit_once('\t').unwrap());
+                assert_eq!(ours.0, theirs.0, "{sql}");
+                let fractions = [ours.1, theirs.1].map(|fraction| fraction.parse::<f64>().unwrap());
+                assert!((fractions[0] - fractions[1]).abs() < 1e-6, "{sql}: {fractions:?}");
+            }
+            assert_eq!(files.ours(&sql).await.len(), expected.len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_nearest_is_what_closest_finds() {
+    let Some(bedtools) = peer("bedtools") else { return };
+    // bedtools says 0 for what overlaps, and one more than the number of bases between for the rest.
+    let columns = "SELECT chrom, start, end, name, coalesce(name_right, '.'), \
+        CASE WHEN distance IS NULL THEN -1 WHEN start < end_right AND start_right < end THEN 0 ELSE distance + 1 END";
+    for seed in SEEDS {
+        let files = Files::new(seed);
+        for (theirs, ours) in [
+            ("-t first", ""),
+            ("-t all", ", ties => 'all'"),
+            ("-t first -io", ", overlaps => 'false'"),
+            ("-t all -io", ", overlaps => 'false', ties => 'all'"),
+            ("-t all -io -D a -iu", ", overlaps => 'false', ties => 'all', direction => 'downstream'"),
+            ("-t all -D a -id", ", ties => 'all', direction => 'upstream'"),
+        ] {
+            let signed = theirs.contains("-D");
+            let args =
+                format!("closest {} {theirs} -a {{a}} -b {{b}}", if signed { "" } else { "-d" }).replace("  ", " ");
+            let mut expected = files.bedtools(&bedtools, &args, &[0, 1, 2, 3, 9, 12]);
+            if signed {
+                // Distances are signed by direction; a row with no neighbour has -1 and no name.
+                for row in &mut expected {
+                    if !row.contains("\t.\t") {
+                        *row = row.replace("\t-", "\t");
+                    }
+                }
+                expected.sort();
+            }
+            let sql = format!("{columns} FROM nearest('{{a}}', '{{b}}'{ours})");
+            assert_eq!(files.ours(&sql).await, expected, "{theirs}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_nearest_few_are_those_of_closest() {
+    let Some(bedtools) = peer("bedtools") else { return };
+    let columns = "SELECT name, CASE WHEN distance IS NULL THEN -1 \
+        WHEN start < end_right AND start_right < end THEN 0 ELSE distance + 1 END";
+    for seed in SEEDS {
+        let files = Files::new(seed);
+        let expected = files.bedtools(&bedtools, "closest -d -t all -k 3 -a {a} -b {b}", &[3, 12]);
+        let sql = format!("{columns} FROM nearest('{{a}}', '{{b}}', k => 3, ties => 'all')");
+        assert_eq!(files.ours(&sql).await, expected);
+        // `-t first -k 3` takes the first of each distance, we the first three.
+        let sql = "SELECT max(n) FROM (SELECT count(*) AS n FROM nearest('{a}', '{b}', k => 3) GROUP BY name)";
+        assert_eq!(files.ours(sql).await, ["3"]);
+    }
+}
+
+#[tokio::test]
+async fn intervals_merge_and_cluster_as_in_bedtools() {
+    let Some(bedtools) = peer("bedtools") else { return };
+    for seed in SEEDS {
+        let files = Files::new(seed);
+        for distance in [-3, 0, 1, 7] {
+            let args = format!("merge -d {distance} -c 4 -o count -i {{a}}");
+            let expected = files.bedtools(&bedtools, &args, &[0, 1, 2, 3]);
+            let sql = format!("SELECT chrom, start, end, count FROM merge('{{a}}', distance => {distance})");
+            assert_eq!(files.ours(&sql).await, expected, "{sql}");
+
+            let args = format!("merge -s -d {distance} -c 6,4 -o distinct,count -i {{a}}");
+            let expected = files.bedtools(&bedtools, &args, &[0, 1, 2, 3, 4]);
+            let sql = format!("SELECT * FROM merge('{{a}}', distance => {distance}, stranded => true)");
+            assert_eq!(files.ours(&sql).await, expected, "{sql}");
+        }
+        // bedtools numbers clusters in the file's order, as we do.
+        let expected = files.bedtools(&bedtools, "cluster -d 2 -i {a}", &[3, 6]);
+        assert_eq!(files.ours("SELECT name, cluster_id FROM cluster('{a}', distance => 2)").await, expected);
+        let sql = "SELECT count(*), count(DISTINCT cluster_id) FROM cluster('{a}', stranded => true)";
+        let merged = "SELECT sum(count), count(*) FROM merge('{a}', stranded => true)";
+        assert_eq!(files.ours(sql).await, files.ours(merged).await);
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_is_what_bedtools_leaves() {
+    let Some(bedtools) = peer("bedtools") else { return };
+    for seed in SEEDS {
+        let files = Files::new(seed);
+        let expected = files.bedtools(&bedtools, "subtract -a {a} -b {b}", &[0, 1, 2, 3]);
+        for other in ["{b}", "{gff}"] {
+            let sql = format!("SELECT chrom, start, end, name FROM subtract('{{a}}', '{other}')");
+            assert_eq!(files.ours(&sql).await, expected, "{sql}");
+        }
+        let expected = files.bedtools(&bedtools, "complement -i {b} -g {genome}", &[0, 1, 2]);
+        assert_eq!(files.ours("SELECT * FROM complement('{b}', genome => '{genome}')").await, expected);
+        // The same from a file that counts from 1.
+        let sql = "SELECT seqid, start - 1, end FROM complement('{gff}', genome => '{genome}')";
+        assert_eq!(files.ours(sql).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn windows_are_those_of_makewindows() {
+    let Some(bedtools) = peer("bedtools") else { return };
+    let files = Files::new(1);
+    for (size, step) in [(1, 1), (7, 7), (10, 3), (3, 10)] {
+        let expected = files.bedtools(&bedtools, &format!("makewindows -b {{a}} -w {size} -s {step}"), &[0, 1, 2]);
+        let sql = format!("SELECT chrom, start, end FROM windows('{{a}}', size => {size}, step => {step})");
+        assert_eq!(files.ours(&sql).await, expected, "{sql}");
+    }
+    let expected = files.bedtools(&bedtools, "makewindows -g {genome} -w 70", &[0, 1, 2]);
+    assert_eq!(files.ours("SELECT * FROM tile('{a}', size => 70, genome => '{genome}')").await, expected);
+}
+
+#[tokio::test]
+async fn contigs_have_their_lengths_from_the_header() {
+    let ctx = context(2, 8192);
+    let bam = data("sample.bam");
+    let tiles = query(&ctx, &format!("SELECT rname, max(end) FROM tile('{bam}', size => 1000) GROUP BY rname")).await;
+    let samtools = peer("samtools");
+    if let Some(samtools) = &samtools {
+        let header = output(samtools, &["idxstats", &bam]);
+        let mut expected: Vec<String> = header
+            .lines()
+            .filter(|line| !line.starts_with('*'))
+            .map(|line| line.split('\t').take(2).collect::<Vec<_>>().join("\t"))
+            .collect();
+        expected.sort();
+        assert_eq!(tiles, expected);
+    }
+    let covered = "SELECT sum(end - pos + 1) FROM merge('{bam}') UNION ALL \
+                   SELECT sum(end - pos + 1) FROM complement('{bam}')";
+    let parts = query(&ctx, &covered.replace("{bam}", &bam)).await;
+    let all = query(&ctx, &format!("SELECT sum(end - pos + 1) FROM tile('{bam}', size => 1000)")).await;
+    let sum: i64 = parts.iter().map(|part| part.parse::<i64>().unwrap()).sum();
+    assert_eq!([sum.to_string()].as_slice(), all);
+
+    let bed = data("targets3.bed");
+    let e = ctx.sql(&format!("SELECT * FROM complement('{bed}')")).await.unwrap_err();
+    assert!(e.is_invalid() && e.to_string().contains("genome =>"), "{e}");
+    // A contig of unknown length is told, not left out.
+    let rows = GenomicFrame::scan_bed(&bed).unwrap().complement_within([("nowhere", 1000)]);
+    let e = rows.collect_arrow().unwrap_err();
+    assert!(e.to_string().contains("length"), "{e}");
+}
+
+/// bedtools makes intervals of zero length two bases long, so there is nothing to compare with.
+#[tokio::test]
+async fn intervals_of_zero_length_lie_between_bases() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("a.bed"), "c\t10\t20\nc\t20\t20\nc\t25\t25\n").unwrap();
+    std::fs::write(path("b.bed"), "c\t15\t15\nc\t20\t20\nc\t20\t30\nc\t0\t10\n").unwrap();
+    let ctx = context(2, 8192);
+    let ask = async |sql: &str| {
+        let sql = sql.replace("{a}", &path("a.bed")).replace("{b}", &path("b.bed"));
+        rows(&ctx.sql(&sql).await.unwrap().collect().await.unwrap())
+    };
+    let counts =
+        ask("SELECT start, end, count, covered, length, fraction FROM coverage('{a}', '{b}') ORDER BY start, end")
+            .await;
+    assert_eq!(counts, ["10\t20\t1\t0\t10\t0.0", "20\t20\t0\t0\t0\t~", "25\t25\t1\t0\t0\t~"]);
+    let left = ask("SELECT start, end FROM subtract('{a}', '{b}') ORDER BY start, end").await;
+    assert_eq!(left, ["10\t20", "20\t20"]);
+    let merged = ask("SELECT start, end, count FROM merge('{a}') ORDER BY start, end").await;
+    assert_eq!(merged, ["10\t20\t2", "25\t25\t1"]);
+    let windows = ask("SELECT start, end FROM windows('{a}', size => 6) ORDER BY start, end").await;
+    assert_eq!(windows, ["10\t16", "16\t20"]);
+    let nearest = ask("SELECT start, start_right, end_right, distance FROM nearest('{a}', '{b}') ORDER BY start").await;
+    assert_eq!(nearest, ["10\t15\t15\t0", "20\t20\t20\t0", "25\t20\t30\t0"]);
+}
+
+#[tokio::test]
+async fn rows_without_a_place_are_counted_and_left_alone() {
+    let ctx = context(2, 8192);
+    let bam = data("sample.bam");
+    let unplaced = format!("SELECT count(*), sum(count) FROM count_overlaps('{bam}', '{bam}') WHERE rname IS NULL");
+    let number = query(&ctx, &format!("SELECT count(*), 0 FROM '{bam}' WHERE rname IS NULL")).await;
+    assert_eq!(query(&ctx, &unplaced).await, number);
+    assert_ne!(number, ["0\t0"]);
+    let all = query(&ctx, &format!("SELECT count(*) FROM cluster('{bam}')")).await;
+    assert_eq!(all, query(&ctx, &format!("SELECT count(*) FROM '{bam}'")).await);
+}
+
+#[test]
+fn frames_have_the_verbs_too() {
+    let (genes, reads) = (data("genes.gff3.gz"), data("sample.bam"));
+    let genes = || GenomicFrame::scan_gff(&genes).unwrap();
+    let reads = || GenomicFrame::scan_bam(&reads).unwrap();
+    let number = |frame: GenomicFrame| frame.count().unwrap();
+    let all = number(genes());
+    assert_eq!(number(genes().count_overlaps(reads()).count_overlaps(reads()).coverage_by(reads())), all);
+    let options = NearestOptions::new().k(2).ties(Ties::All).direction(Direction::Upstream).max_distance(1000);
+    assert!(number(genes().nearest(reads(), options)) >= all);
+    assert!(number(genes().subtract(reads())) > 0);
+    assert_eq!(
+        number(genes().merge(MergeOptions::new())),
+        number(genes().cluster(MergeOptions::new()).select(&["cluster_id"]).distinct())
+    );
+    assert_eq!(number(reads().tile(1 << 40)), number(reads().tile(1 << 40).windows(u64::MAX, u64::MAX)));
+    // Columns that nobody asks for are not read, and filters stay where they mean what they say.
+    let counted = genes().count_overlaps(reads()).filter(col("count").gt(lit(0))).select(&["seqid", "count"]);
+    let overlapping = genes().coverage_by(reads()).filter(col("covered").gt(lit(0)));
+    assert_eq!(number(counted), number(overlapping));
+    for wrong in [genes().windows(0, 1), genes().select(&["source"]).merge(MergeOptions::new())] {
+        assert!(wrong.count().unwrap_err().is_invalid());
+    }
+}
+
+#[tokio::test]
+async fn memory_that_is_not_there_is_an_error_that_names_the_verb() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.bed").display().to_string();
+    let text: String = (0..200_000).map(|i| format!("c\t{}\t{}\n", i * 10, i * 10 + 5)).collect();
+    std::fs::write(&path, text).unwrap();
+    let ctx = GenomicContext::builder().threads(2).memory_limit(1 << 20).build().unwrap();
+    for verb in ["count_overlaps", "nearest", "cluster"] {
+        let inputs = if verb == "cluster" { format!("'{path}'") } else { format!("'{path}', '{path}'") };
+        let query = ctx.sql(&format!("SELECT count(*), max(start) FROM {verb}({inputs})")).await.unwrap();
+        let e = Error::from(query.collect().await.unwrap_err());
+        assert!(e.is_out_of_memory() && e.to_string().contains(verb), "{verb}: {e}");
+    }
+    // What is merged as it comes needs no more than is left.
+    let sql = format!("SELECT count(*) FROM merge('{path}', distance => 5)");
+    assert_eq!(query(&ctx, &sql).await, ["1"]);
+}
+
+#[tokio::test]
+async fn arguments_that_make_no_sense_are_told() {
+    let ctx = context(1, 8192);
+    let bed = data("targets3.bed");
+    for (call, hint) in [
+        (format!("merge('{bed}', gap => 3)"), "distance, stranded"),
+        (format!("merge('{bed}', distance => 'far')"), "whole number"),
+        (format!("nearest('{bed}', '{bed}', k => 0)"), "at least 1"),
+        (format!("nearest('{bed}', '{bed}', ties => 'some')"), "first or all"),
+        (format!("count_overlaps('{bed}')"), "two inputs"),
+        (format!("windows('{bed}')"), "size =>"),
+        (format!("merge('{}')", data("reads.fastq")), "contig, start and end"),
+    ] {
+        let e = ctx.sql(&format!("SELECT * FROM {call}")).await.unwrap_err();
+        assert!(e.to_string().contains(hint), "{call}: {e}");
+    }
+}
