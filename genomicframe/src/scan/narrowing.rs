@@ -23,8 +23,11 @@ use super::spans_in::SpansIn;
 #[derive(Debug, Default)]
 pub(super) struct Narrowing {
     filters: Vec<Arc<dyn PhysicalExpr>>,
-    plans: Mutex<HashMap<Key, Arc<OnceCell<Option<Arc<Narrowed>>>>>>,
+    plans: Mutex<Plans>,
 }
+
+/// Each is made once, by the first partition that asks; `None` where nothing confines the file.
+type Plans = HashMap<Key, Arc<OnceCell<Option<Arc<Narrowed>>>>>;
 
 /// Which file's plan (by the request that its partitions share), and how often the filters had changed.
 type Key = (usize, u64);
@@ -121,7 +124,7 @@ impl Narrowing {
         Ok(Some(Arc::new(Narrowed { request, objects, partitions, regions: regions.len(), requests, bytes })))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<OnceCell<Option<Arc<Narrowed>>>>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Plans> {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -129,7 +132,7 @@ impl Narrowing {
 /// What to tell when the file has none of the contigs that its records must lie on.
 fn unknown_contigs(planned: &PlannedPartition, conditions: &[Condition]) -> Option<String> {
     let dataset = &planned.dataset;
-    let own = dataset.contigs().filter(|own| dataset.names_every_contig() && own.len() > 0)?;
+    let own = dataset.contigs().filter(|own| dataset.names_every_contig() && !own.is_empty())?;
     let sets = conditions.iter().filter_map(|c| if let Condition::Overlaps(set) = c { Some(&**set) } else { None });
     let asked: Vec<&str> = sets.flat_map(RegionSet::iter).map(|(contig, _)| contig).collect();
     let first = asked.first().filter(|_| asked.iter().all(|name| own.get(name).is_none()))?;

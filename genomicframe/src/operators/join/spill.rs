@@ -100,7 +100,9 @@ struct Open {
 }
 
 /// A file that is being written: takes batches, then `None`, which makes it whole. DataFusion's own type has no public name.
-struct Writer(Box<dyn FnMut(Option<&RecordBatch>) -> Result<Option<Arc<dyn SpillFile>>> + Send>);
+struct Writer(Box<dyn FnMut(Option<&RecordBatch>) -> Result<Option<File>> + Send>);
+
+type File = Arc<dyn SpillFile>;
 
 impl Writer {
     fn append(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -108,7 +110,7 @@ impl Writer {
     }
 
     /// `None` when nothing was written.
-    fn finish(mut self) -> Result<Option<Arc<dyn SpillFile>>> {
+    fn finish(mut self) -> Result<Option<File>> {
         (self.0)(None)
     }
 }
@@ -175,9 +177,9 @@ const NUMBER: &str = "row number";
 /// One partition's right side on disk.
 pub(super) struct Routed {
     /// For each block, the rows that it may have partners for, with their numbers.
-    pub(super) by_block: Vec<Option<Arc<dyn SpillFile>>>,
+    pub(super) by_block: Vec<Option<File>>,
     /// All rows, where those without a partner are needed too.
-    pub(super) all: Option<Arc<dyn SpillFile>>,
+    pub(super) all: Option<File>,
     /// How many.
     pub(super) rows: usize,
 }

@@ -127,7 +127,9 @@ const ENOUGH: usize = 1 << 30;
 #[tokio::test]
 async fn every_kind_is_what_comparing_all_rows_gives() {
     let mut random = Random(7);
-    let spellings: [(&str, i64, fn(&Row, &Row) -> bool); 5] = [
+    // A condition, what its comparisons add to a start, and what must hold besides.
+    type Spelling = (&'static str, i64, fn(&Row, &Row) -> bool);
+    let spellings: [Spelling; 5] = [
         ("a.c = b.c AND a.s <= b.e AND a.e >= b.s", 0, |_, _| true),
         ("a.c = b.c AND b.e > a.s AND b.s < a.e", 1, |_, _| true),
         ("a.c = b.c AND a.s <= b.e AND a.e >= b.s AND a.x <> b.x", 0, |a, b| a.x != b.x),
