@@ -100,8 +100,9 @@ struct Open {
 }
 
 /// A file that is being written: takes batches, then `None`, which makes it whole. DataFusion's own type has no public name.
-struct Writer(Box<dyn FnMut(Option<&RecordBatch>) -> Result<Option<File>> + Send>);
+struct Writer(Box<Write>);
 
+type Write = dyn FnMut(Option<&RecordBatch>) -> Result<Option<File>> + Send;
 type File = Arc<dyn SpillFile>;
 
 impl Writer {
