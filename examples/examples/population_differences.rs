@@ -8,9 +8,11 @@
 //! The files may be URLs (`s3://1000genomes/…`); a panel's populations are named as in its columns.
 
 use genomicframe::prelude::*;
+use genomicframe::{OutputFormat, Target, WriteOptions, write_batch};
 use genomicframe_examples::sample as sample_file;
 
-fn main() -> Result<()> {
+#[tokio::main]
+async fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let mut argument = |default: &str| args.next().unwrap_or_else(|| default.to_owned());
     let variants = argument(&sample_file("cohort.vcf.gz"));
@@ -33,10 +35,9 @@ fn main() -> Result<()> {
         .distinct()
         .sort(&["CHROM", "POS"]);
     if output.is_empty() {
-        differences.dataframe()?; // What is wrong with a verb is told before anything is read.
-        println!("{}", differences.collect_polars()?);
+        write_batch(differences.collect_arrow()?, OutputFormat::Table, Target::Stdout, &WriteOptions::new()).await?;
     } else {
-        println!("{} variants", differences.write_csv(output)?);
+        differences.write_csv(output)?;
     }
     Ok(())
 }

@@ -103,7 +103,7 @@ fn every_option_is_one_of_bedtools() {
                     if flags.contains(&"-s") || flags.contains(&"-S") {
                         // bedtools takes two unknown strands for the same one.
                         let unknown = unknown_strands(&[a, b]);
-                        expected.retain(|pair| pair.split(' ').all(|name| !unknown.contains(&name.to_owned())));
+                        expected.retain(|pair| pair.split(' ').all(|name| !unknown.contains(name)));
                     }
                     assert_eq!(found, expected, "{program} {flags:?}, {threads} threads");
                     assert!(!found.is_empty(), "{program} {flags:?}");
