@@ -152,12 +152,17 @@ fn header(path: &str, inflated: usize) -> u64 {
 }
 
 /// What cannot be left out: the blocks that the index names for the region, the header with the end, and the index.
-async fn needed(path: &str, index: &str, contig: &str, (start, end): (u64, u64)) -> u64 {
+async fn needed(path: &str, index: &str, contig: &str, region: (u64, u64)) -> u64 {
+    needed_of_all(path, index, contig, &[region]).await
+}
+
+/// The same of several regions.
+async fn needed_of_all(path: &str, index: &str, contig: &str, regions: &[(u64, u64)]) -> u64 {
     let at = Location::parse(path).unwrap();
     let dataset = formats::open(&at, &Storage::default(), &OpenOptions::default()).await.unwrap();
     let id = dataset.contigs().unwrap().get(contig).unwrap();
-    let region = Region::new(contig, Interval::new(start as i64, end as i64).unwrap());
-    let (index, regions) = (format!("{path}{index}"), RegionSet::from_iter([region]));
+    let region = |(start, end): &(u64, u64)| Region::new(contig, Interval::new(*start as i64, *end as i64).unwrap());
+    let (index, regions): (_, RegionSet) = (format!("{path}{index}"), regions.iter().map(region).collect());
     let (blocks, _) = named_by_index(path, &index, &[(id, &regions, contig)]);
     blocks + header(path, dataset.header_text().unwrap().len()) + size(&index)
 }
@@ -257,6 +262,40 @@ async fn a_cold_region_takes_little_more_than_it_needs() {
     let columns = [&place[..], &[ColumnId::FLAG, ColumnId::MAPQ, ColumnId::CIGAR]].concat();
     let needed = regions.map(|region| needed_of_bams3(&format!("{local}/reads.bams3"), &columns, region));
     judge("reads.bams3, four columns", costs(&proxy, sql, &local).await, needed);
+}
+
+/// A panel's genes, far enough from each other to be asked for one by one.
+const PANEL: [(u64, u64); 4] = [(50_001, 70_000), (300_001, 320_000), (550_001, 551_000), (800_001, 830_000)];
+
+/// The small side of a join is read first, and of the large one what lies in its regions.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_with_a_panel_takes_little_more_than_the_panels_regions_need() {
+    let root = bucket();
+    let (proxy, local) = (distant(root).await, root.join("lab").display().to_string());
+    let folder = tempfile::tempdir().unwrap();
+    let panel = folder.path().join("panel.bed").display().to_string();
+    let lines = PANEL.map(|(start, end)| format!("chr1\t{}\t{end}\n", start - 1));
+    std::fs::write(&panel, lines.concat()).unwrap();
+    let sql = |base: &str, file: &str| {
+        format!(
+            "SELECT p.start, count(*), avg(mapq) FROM '{panel}' p JOIN '{base}/{file}' r \
+             ON overlaps(p.chrom, p.start, p.end, r.rname, r.pos, r.end) GROUP BY p.start"
+        )
+    };
+    let (here, ctx) = (GenomicContext::new(), servers::context(&s3_options(&proxy.url)));
+    let mut took = Vec::new();
+    for file in ["reads.bam", "reads.bams3"] {
+        proxy.take_answers();
+        let rows = query(&ctx, &sql("s3://lab", file)).await;
+        took.push(proxy.take_answers());
+        assert_eq!(rows, query(&here, &sql(&local, file)).await);
+        assert_eq!(rows.len(), PANEL.len());
+    }
+    let needed = needed_of_all(&format!("{local}/reads.bam"), ".bai", "chr1", &PANEL).await;
+    // Beginning and end, whether there is an index, the index, rows.
+    let Verdict { text, is_kept } = verdict("reads.bam with a panel", took[0], needed, 4);
+    assert!(is_kept, "{text}");
+    assert!(took[1].bytes * 2 < took[0].bytes, "{} bytes of BAMS3, {} of BAM", took[1].bytes, took[0].bytes);
 }
 
 /// Measures `GF_BYTES_FILE`, a BAM or VCF with its BAI or TBI, at `GF_BYTES_REGION`.
