@@ -89,7 +89,7 @@ pub(super) fn regions(windows: &Windows, contigs: &Contigs) -> RegionSet {
     let (_, widest, _) = gaps.select_nth_unstable(excess);
     let widest = *widest;
     let joined = all.iter().flat_map(|(name, spans)| {
-        let parts = spans.chunk_by(move |a, b| b.start().get() - a.end().get() < widest);
+        let parts = spans.chunk_by(move |a, b| b.start().get() - a.end().get() <= widest);
         parts.filter_map(move |part| {
             let (first, last) = (part.first()?, part.last()?);
             Some(Region::new(name, Interval::new(first.start().get(), last.end().get())?))
@@ -111,7 +111,7 @@ mod tests {
             (contig, window)
         }));
         let regions = regions(&windows, &contigs);
-        assert!(regions.len() <= 2 * MOST_REGIONS, "{}", regions.len());
+        assert!(regions.len() <= MOST_REGIONS, "{}", regions.len());
         for (contig, start) in many {
             assert!(regions.overlaps(contigs.name(contig).unwrap(), start + 1, start + 100));
         }
