@@ -227,6 +227,17 @@ TASKS = [
              "bedtools": "bedtools intersect -c -sorted -a {exons} -b {chain} | awk '{s+=$NF} END {print s}'",
              "polars-bio": polars_bio("iv_count", "{exons},{chain}"),
          }, [("bedtools", 0.67), ("polars-bio", 0.33)], streaming=False),
+    Task("iv_pairs", "pairs of 0.44 M intervals and 2 M that overlap, as text", "",
+         ("{gf} sql --threads {t} --format tsv --no-header \"SELECT a.chrom, a.start, a.end, b.chrom, b.start, b.end "
+          "FROM '{exons}' a JOIN '{chain}' b ON overlaps(a.chrom, a.start, a.end, b.chrom, b.start, b.end)\" | wc -l"), {
+             "bedtools": "bedtools intersect -wa -wb -sorted -a {exons} -b {chain} | wc -l",
+             "polars-bio": polars_bio("iv_pairs", "{exons},{chain}"),
+         }, [("bedtools", 0.67), ("polars-bio", 0.33)], streaming=False),
+    Task("vcf_x_exons", "variants in exons by gene: how many genes, how many pairs", "",
+         sql("SELECT count(*), sum(n) FROM (SELECT attr_gene_name, count(*) AS n FROM '{genes}' g JOIN '{sites}' v ON "
+             "overlaps(g.seqid, g.start, g.end, v.chrom, v.pos, v.end) WHERE g.feature = 'exon' GROUP BY attr_gene_name)"), {
+             "polars-bio": polars_bio("vcf_x_exons", "{sites},{genes}"),
+         }, [("polars-bio", 0.67)], streaming=False),
     Task("iv_nearest", "the nearest of 2 M intervals to each of 0.44 M", "",
          sql("SELECT count(*), sum(distance) FROM nearest('{exons}', '{chain}')"), {
              "bedtools": "bedtools closest -t first -d -a {exons} -b {chain} | "

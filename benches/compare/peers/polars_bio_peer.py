@@ -87,10 +87,19 @@ elif task == "gff_region":
     answer(found.select("start").collect().height)
 elif task == "fastq_count":
     answer(sql(pb.register_fastq, "SELECT count(*) AS n FROM t")["n"][0])
+elif task == "vcf_x_exons":
+    sites, genes = path.split(",")
+    variants = pb.scan_vcf(sites, info_fields=[]).select("chrom", "start", "end")
+    features = pb.scan_gff(genes, attr_fields=["gene_name"])
+    exons = features.filter(c("type") == "exon").select("chrom", "start", "end", "gene_name")
+    table = pb.overlap(variants, exons).group_by("gene_name_2").len().collect()
+    answer(table.height, table["len"].sum())
 elif task.startswith("iv_"):
     beds = [pb.scan_bed(bed).select("chrom", "start", "end") for bed in path.split(",")]
     if task == "iv_count":
         answer(pb.count_overlaps(*beds).select(c("count").cast(pl.Int64).sum()).collect().item())
+    elif task == "iv_pairs":
+        answer(pb.overlap(*beds).collect().height)
     elif task == "iv_nearest":
         found = pb.nearest(*beds).select(n=pl.len(), s=c("distance").cast(pl.Int64).sum())
         answer(*found.collect().row(0))

@@ -15,7 +15,7 @@ use crate::frame::GenomicFrame;
 /// # fn main() -> genomicframe::Result<()> {
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/sample.bam");
 /// let windows = GenomicFrame::scan_bam(path)?.depth(DepthOptions::fast().by(500).min_mapq(20));
-/// let deep = windows.filter(col("mean").gt(lit(30.0)));
+/// let deep = windows.filter(col("mean").gt(lit(1.0)));
 /// # assert!(deep.count()? > 0);
 /// # Ok(())
 /// # }

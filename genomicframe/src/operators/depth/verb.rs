@@ -222,7 +222,7 @@ impl GenomicFrame {
     /// # fn main() -> genomicframe::Result<()> {
     /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/sample.bam");
     /// let reads = GenomicFrame::scan_bam(path)?.filter_by_region("chr1:10,000-20,000");
-    /// let covered = reads.depth(DepthOptions::new()).filter(col("depth").gt_eq(lit(10)));
+    /// let covered = reads.depth(DepthOptions::new()).filter(col("depth").gt_eq(lit(1)));
     /// # assert!(covered.count()? > 0);
     /// # Ok(())
     /// # }

@@ -40,6 +40,9 @@ pub(super) enum Rest {
     Kept(Arc<Marks>, Vec<usize>),
 }
 
+/// Rows without columns in a batch: who makes a column of constants for them holds so many.
+const MOST_COUNTED: usize = 1 << 20;
+
 /// The rows that a batch of the right side and a block of the left one make, lazily.
 pub(super) struct Joined {
     output: Arc<Output>,
@@ -52,6 +55,8 @@ pub(super) struct Joined {
     /// Rows found for the row before it, of which those from `taken` on are yet to be handed out.
     found: Vec<u32>,
     taken: usize,
+    /// Pairs that are counted and yet to be handed out.
+    counted: usize,
     left_marks: Option<Arc<Marks>>,
     /// For each row of the batch, where it matters.
     marked: Vec<bool>,
@@ -72,7 +77,8 @@ impl Joined {
         let (keys, spans) = (Keys::of(keys, &batch)?, Spans::of(span, &batch)?);
         let marked = if output.marks_right() { vec![false; batch.num_rows()] } else { Vec::new() };
         let (found, taken, row) = (Vec::new(), 0, 0);
-        Ok(Self { output, block, batch, keys, spans, row, found, taken, left_marks, marked, rest, is_done: false })
+        let (counted, is_done) = (0, false);
+        Ok(Self { output, block, batch, keys, spans, row, found, taken, counted, left_marks, marked, rest, is_done })
     }
 
     /// Looks each of the remaining rows up in its group.
@@ -150,9 +156,13 @@ impl Joined {
             return Ok(None);
         }
         if output.is_count() {
-            self.is_done = true;
-            let pairs = self.count();
-            return if pairs > 0 { output.counted(pairs).map(Some) } else { Ok(None) };
+            if self.row == 0 {
+                self.counted = self.count();
+            }
+            let rows = self.counted.min(MOST_COUNTED);
+            self.counted -= rows;
+            self.is_done = rows == 0;
+            return if rows > 0 { output.counted(rows).map(Some) } else { Ok(None) };
         }
         if !output.has_pairs() && output.residual.is_none() && self.left_marks.is_none() {
             self.mark_any();
