@@ -89,9 +89,9 @@ elif task == "fastq_count":
     answer(sql(pb.register_fastq, "SELECT count(*) AS n FROM t")["n"][0])
 elif task == "vcf_x_exons":
     sites, genes = path.split(",")
-    variants = pb.scan_vcf(sites, info_fields=[]).select("chrom", "start", "end")
+    variants = pb.scan_vcf(sites, info_fields=[]).select(["chrom", "start", "end"])
     features = pb.scan_gff(genes, attr_fields=["gene_name"])
-    exons = features.filter(c("type") == "exon").select("chrom", "start", "end", "gene_name")
+    exons = features.filter(c("type") == "exon").select(["chrom", "start", "end", "gene_name"])
     table = pb.overlap(variants, exons).group_by("gene_name_2").len().collect()
     answer(table.height, table["len"].sum())
 elif task.startswith("iv_"):

@@ -72,7 +72,8 @@ const RUNS: usize = 1 << 14;
 /// # use std::sync::Arc;
 /// use genomicframe_core::depth::{DepthCounter, DepthMerger, DepthRules, Layout, Report};
 /// use genomicframe_core::genome::{Contig, Contigs};
-/// # use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray, UInt32Array, AsArray};
+/// # use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray};
+/// # use arrow::datatypes::UInt32Type;
 ///
 /// # fn main() -> genomicframe_core::Result<()> {
 /// # let column = |numbers: [i64; 2]| Arc::new(Int64Array::from(numbers.to_vec())) as ArrayRef;
@@ -84,15 +85,20 @@ const RUNS: usize = 1 << 14;
 /// let mut counter = DepthCounter::new(Arc::clone(&contigs), DepthRules::fast());
 /// let mut merger = DepthMerger::new(Report::new(contigs, Layout::Runs)?);
 /// counter.add(&alignments)?;
+/// let mut rows = Vec::new();
 /// while let Some(chunk) = counter.step()? {
 ///     merger.add(chunk)?;
-///     while merger.step()?.is_some() {}
+///     while let Some(batch) = merger.step()? {
+///         rows.push(batch);
+///     }
 /// }
 /// counter.finish()?.map(|chunk| merger.add(chunk)).transpose()?;
 /// merger.finish();
-/// let runs = merger.step()?.expect("a batch");
-/// let depths: UInt32Array = runs["depth"].as_primitive().clone();
-/// assert_eq!(depths.values().to_vec(), [0, 1, 2, 1, 0]);
+/// while let Some(batch) = merger.step()? {
+///     rows.push(batch);
+/// }
+/// let depths: Vec<u32> = rows.iter().flat_map(|b| b["depth"].as_primitive::<UInt32Type>().values().to_vec()).collect();
+/// assert_eq!(depths, [0, 1, 2, 1, 0]);
 /// # Ok(())
 /// # }
 /// ```

@@ -54,6 +54,11 @@ impl RowFilter {
         self.spans.as_ref().is_some_and(SpanFilter::is_past)
     }
 
+    /// Whether every row is wanted.
+    pub(crate) fn keeps_all(&self) -> bool {
+        self.spans.is_none() && self.test.is_none()
+    }
+
     /// Whether the row is wanted.
     ///
     /// # Errors

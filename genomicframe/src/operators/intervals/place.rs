@@ -120,7 +120,10 @@ impl Indices {
             }
             let strand = strands.map_or("", |strands| if strands.is_null(row) { "." } else { strands.value(row) });
             let contig = match last {
-                Some((same, on, contig)) if same == view && on == strand && is_inline(view) => contig,
+                // Without strands, not even the empty texts are compared: of a text nowhere in memory that takes longer than all else.
+                Some((same, on, contig)) if same == view && is_inline(view) && (strands.is_none() || on == strand) => {
+                    contig
+                }
                 _ if strands.is_some() => {
                     name.clear();
                     name.extend([contigs.value(row), "\t", strand]);
