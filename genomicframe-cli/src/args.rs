@@ -167,7 +167,7 @@ pub(crate) struct StatsArgs {
 /// excluded, as BED). The file is BAM, SAM or BAMS3, sorted by position. Every base of every
 /// contig of the header is in one row; with regions, those of the regions.
 ///
-/// What counts, unless options say otherwise, is what mosdepth and samtools depth -s count:
+/// What counts, unless options say otherwise, is what mosdepth counts, and samtools depth -s of simple pairs:
 ///   reads     without one of the flags 1796: unmapped, secondary, failed, duplicate
 ///   bases     aligned ones (CIGAR M, =, X); deleted (D) and skipped (N) ones do not
 ///   pairs     a base on which both reads of a proper pair lie counts once
