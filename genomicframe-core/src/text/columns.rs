@@ -107,6 +107,14 @@ impl Columns {
         Ok(())
     }
 
+    /// Appends a whole number that was parsed, to a column of these.
+    pub(crate) fn put_int(&mut self, i: usize, value: i64) -> bool {
+        let Column::Int(b) = &mut self.list[i] else { return false };
+        b.append_value(value);
+        self.held += FIXED;
+        true
+    }
+
     /// Appends text that was decoded.
     ///
     /// # Errors

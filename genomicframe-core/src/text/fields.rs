@@ -44,12 +44,23 @@ pub(crate) fn utf8<'a>(bytes: &'a [u8], field: &str) -> Result<&'a str> {
 #[derive(Debug, Default)]
 pub(crate) struct Cells(Vec<(usize, usize)>);
 
+/// Fields of lines up to so many bytes are shorter than what a search for tabs takes to begin.
+const SHORT: usize = 64;
+
 impl Cells {
     /// Cuts `line` at tabs and returns the number of its fields; only the first `most` are kept.
     pub(crate) fn cut(&mut self, line: &[u8], most: usize) -> usize {
+        if line.len() > SHORT {
+            return self.cut_at(line, most, memchr::memchr_iter(b'\t', line));
+        }
+        let is_tab = |(at, byte): (usize, &u8)| (*byte == b'\t').then_some(at);
+        self.cut_at(line, most, line.iter().enumerate().filter_map(is_tab))
+    }
+
+    fn cut_at(&mut self, line: &[u8], most: usize, tabs: impl Iterator<Item = usize>) -> usize {
         self.0.clear();
         let mut start = 0;
-        for tab in memchr::memchr_iter(b'\t', line) {
+        for tab in tabs {
             if self.0.len() == most {
                 return most + 1 + memchr::memchr_iter(b'\t', &line[start..]).count();
             }

@@ -71,7 +71,14 @@ impl BedRows {
             row.check_blocks(self.width)?;
         }
         for (column, i) in self.projection.iter().enumerate() {
-            self.columns.put(column, row.value(*i))?;
+            let is_put = match *i {
+                START => self.columns.put_int(column, span.0),
+                END => self.columns.put_int(column, span.1),
+                _ => false,
+            };
+            if !is_put {
+                self.columns.put(column, row.value(*i))?;
+            }
         }
         Ok(())
     }
