@@ -154,10 +154,15 @@ impl From<datafusion::arrow::error::ArrowError> for Error {
     }
 }
 
+/// A core error as DataFusion passes it on.
+pub(crate) fn outer(e: genomicframe_core::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(e))
+}
+
 impl From<Error> for DataFusionError {
     fn from(e: Error) -> Self {
         match Arc::try_unwrap(e.0) {
-            Ok(Inner::Core(e)) => Self::External(Box::new(e)),
+            Ok(Inner::Core(e)) => outer(e),
             Ok(Inner::Query(e)) => e,
             Err(shared) => Self::External(Box::new(Error(shared))),
         }

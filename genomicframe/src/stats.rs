@@ -1,12 +1,10 @@
 //! Statistics of a query's rows, counted in one pass: a task for each partition of the plan, merged at the end.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::dataframe::DataFrame;
-use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use futures::{Stream, StreamExt};
 use genomicframe_core::scan::Dataset;
@@ -114,9 +112,8 @@ impl Source {
             is_whole &= match node {
                 LogicalPlan::Projection(projection) => projection.expr.iter().all(|e| matches!(e, Expr::Column(_))),
                 LogicalPlan::TableScan(scan) => {
-                    let provider = source_as_provider(&scan.source)?;
-                    let table = (&*provider as &dyn Any).downcast_ref::<GenomicTable>();
-                    found.extend(table.map(|t| t.datasets().cloned().collect::<Vec<_>>()));
+                    let table = GenomicTable::of(scan)?;
+                    found.extend(table.as_ref().map(|t| t.datasets().cloned().collect::<Vec<_>>()));
                     table.is_some_and(|t| !t.has_regions()) && scan.filters.is_empty() && scan.fetch.is_none()
                 }
                 LogicalPlan::SubqueryAlias(_) => true,

@@ -2,14 +2,12 @@
 //!
 //! Sides with different coordinates (BED and VCF, say) are converted. Rows without a contig or a start lie nowhere.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::dataframe::DataFrame;
-use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Extension, LogicalPlan};
 use genomicframe_core::intervals::Windows;
 
@@ -171,8 +169,7 @@ fn contig_lengths(query: &DataFrame) -> Result<Vec<(String, u64)>> {
     let mut datasets = Vec::new();
     query.logical_plan().apply(|node| {
         if let LogicalPlan::TableScan(scan) = node
-            && let Ok(provider) = source_as_provider(&scan.source)
-            && let Some(table) = (&*provider as &dyn Any).downcast_ref::<GenomicTable>()
+            && let Some(table) = GenomicTable::of(scan)?
         {
             datasets.extend(table.datasets().cloned());
         }

@@ -5,11 +5,15 @@
 //! | `depth` | reads on each base: runs, windows, bands |
 //! | `intervals` | verbs on intervals: what overlaps, lies nearest, is covered, merged, left |
 //! | `join` | joins of rows whose spans overlap |
+//! | `once` | something that all partitions share |
+//! | `batches` | rows that are held as a whole |
 //! | `planner` | logical nodes become what runs them |
 
+mod batches;
 mod depth;
 mod intervals;
 mod join;
+mod once;
 mod planner;
 
 pub use depth::{Coverage, DepthBy, DepthOptions};

@@ -31,6 +31,7 @@ use super::Access;
 use super::computed::Reading;
 use super::cost::Cost;
 use super::narrowing::{Narrowing, Share};
+use crate::error::outer;
 use crate::warnings::WarningLog;
 
 /// One partition of one file, with all it takes to read it.
@@ -354,10 +355,6 @@ impl FileOpener for GenomicOpener {
         }
         .boxed())
     }
-}
-
-fn outer(e: genomicframe_core::Error) -> DataFusionError {
-    DataFusionError::External(Box::new(e))
 }
 
 /// Adds nulls for columns that other files of the table have and this one lacks.

@@ -1,5 +1,6 @@
 //! One table for every format: filters in, ranges of files out.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,9 +14,10 @@ use datafusion::common::{DFSchema, Result as QueryResult, ScalarValue, Statistic
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::source_as_provider;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableScan, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use genomicframe_core::genome::{Region, RegionSet, resolve_names};
 use genomicframe_core::scan::{
@@ -82,6 +84,12 @@ impl GenomicTable {
         let schema = TableSchema::builder(columns).with_table_partition_cols(extra).build();
         let regions = (!options.regions.is_empty()).then(|| options.regions.clone());
         Ok(Self { access, files, schema, regions })
+    }
+
+    /// The table that a node of a plan scans, if it is one of these.
+    pub(crate) fn of(scan: &TableScan) -> QueryResult<Option<Arc<Self>>> {
+        let provider: Arc<dyn Any + Send + Sync> = source_as_provider(&scan.source)?;
+        Ok(provider.downcast().ok())
     }
 
     /// The format of its files.

@@ -4,7 +4,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use genomicframe_core::io::Location;
 
-use super::options::Values;
+use super::options::{Values, one as text};
 use super::verbs::{Named, Verb};
 use crate::context::GenomicContext;
 use crate::error::{Error, Result};
@@ -173,13 +173,6 @@ fn two(
 
 fn unknown(verb: &str, name: &str, known: &str) -> Error {
     Error::invalid(format!("{verb} has no argument {name}; there are {known}"))
-}
-
-fn text<'a>(name: &str, values: &'a Values) -> Result<&'a str> {
-    match values.as_slice() {
-        [value] => Ok(value),
-        _ => Err(Error::invalid(format!("{name} takes one value"))),
-    }
 }
 
 fn number(name: &str, values: &Values) -> Result<u64> {

@@ -11,15 +11,20 @@ pub(super) type Values = Vec<String>;
 
 const NAMES: &str = "region, index, tags, info, attributes, samples, allow_missing_eof";
 
+/// The value of `name`, which takes no more.
+pub(super) fn one<'a>(name: &str, values: &'a Values) -> Result<&'a str> {
+    match values.as_slice() {
+        [value] => Ok(value),
+        _ => Err(Error::invalid(format!("{name} takes one value"))),
+    }
+}
+
 /// Sets the option `name`.
 ///
 /// # Errors
 /// When there is none of that name, or its value is malformed.
 pub(super) fn set(options: ReadOptions, name: &str, values: Values) -> Result<ReadOptions> {
-    let one = || match values.as_slice() {
-        [value] => Ok(value.as_str()),
-        _ => Err(Error::invalid(format!("{name} takes one value"))),
-    };
+    let one = || one(name, &values);
     Ok(match name {
         "region" | "regions" => values.into_iter().fold(options, ReadOptions::region),
         "index" => {

@@ -10,7 +10,7 @@ use datafusion::execution::context::{SessionContext, SessionState};
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
     Array, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, TableFactor,
-    UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
+    UnaryOperator, Value, VisitMut, VisitorMut,
 };
 use genomicframe_core::io::Location;
 
@@ -30,7 +30,8 @@ pub(super) async fn open(context: &GenomicContext, statement: Statement) -> Resu
     let mut statement = statement;
     let session = context.session().clone();
     let mut found = Found { session, calls: Vec::new(), columns: BTreeSet::new(), error: None };
-    walk(&mut statement, &mut found)?;
+    visit(&mut statement, &mut Names(&mut found));
+    visit(&mut statement, &mut found);
     if let Some(e) = found.error {
         return Err(e);
     }
@@ -124,40 +125,22 @@ fn visit<V: VisitorMut>(statement: &mut Statement, visitor: &mut V) {
         }
         Statement::Explain(explain) => visit(&mut explain.statement, visitor),
         Statement::CopyTo(copy) => {
-            if let CopyToSource::Query(query) = &mut copy.source {
-                let _ = VisitMut::visit(&mut **query, visitor);
-            }
+            let _ = match &mut copy.source {
+                CopyToSource::Query(query) => VisitMut::visit(&mut **query, visitor),
+                CopyToSource::Relation(name) => visitor.pre_visit_relation(name),
+            };
         }
         Statement::CreateExternalTable(_) | Statement::Reset(_) => {}
     }
-}
-
-fn walk(statement: &mut Statement, found: &mut Found) -> Result<()> {
-    match statement {
-        Statement::Statement(inner) => {
-            let _ = Visit::visit(&**inner, &mut Names(found));
-            let _ = VisitMut::visit(&mut **inner, found);
-        }
-        Statement::Explain(explain) => walk(&mut explain.statement, found)?,
-        Statement::CopyTo(copy) => match &mut copy.source {
-            CopyToSource::Query(query) => {
-                let _ = Visit::visit(&**query, &mut Names(found));
-                let _ = VisitMut::visit(&mut **query, found);
-            }
-            CopyToSource::Relation(name) => found.relation(name),
-        },
-        Statement::CreateExternalTable(_) | Statement::Reset(_) => {}
-    }
-    Ok(())
 }
 
 struct Names<'a>(&'a mut Found);
 
-impl Visitor for Names<'_> {
+impl VisitorMut for Names<'_> {
     type Break = ();
 
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        let name = match expr {
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let name = match &*expr {
             Expr::Identifier(name) => Some(name),
             Expr::CompoundIdentifier(parts) => parts.last(),
             _ => None,

@@ -23,6 +23,7 @@ use genomicframe_core::depth::{Chunk, DepthCounter, DepthMerger};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::node::Spec;
+use crate::error::outer;
 use crate::runtime;
 use crate::scan::in_pieces;
 
@@ -225,8 +226,4 @@ fn in_file_order(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>>
         }
         _ => Ok(plan),
     }
-}
-
-fn outer(e: genomicframe_core::Error) -> DataFusionError {
-    DataFusionError::External(Box::new(e))
 }

@@ -1,11 +1,9 @@
 //! A query of alignments becomes one of depths.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::dataframe::DataFrame;
-use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, col, ident, lit};
 use genomicframe_core::depth::{Layout, Statistic, Windows};
@@ -37,8 +35,7 @@ impl Source {
             match node {
                 LogicalPlan::Filter(filter) => filters.extend(split_conjunction(&filter.predicate)),
                 LogicalPlan::TableScan(scan) => {
-                    let provider = source_as_provider(&scan.source)?;
-                    if let Some(table) = (&*provider as &dyn Any).downcast_ref::<GenomicTable>() {
+                    if let Some(table) = GenomicTable::of(scan)? {
                         datasets.extend(table.datasets().cloned());
                         regions = table.confined_to(filters.iter().copied().chain(&scan.filters))?;
                     }

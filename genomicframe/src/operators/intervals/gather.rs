@@ -13,6 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use genomicframe_core::intervals::{Merged, Span, merge};
 
 use super::place::{Indices, Names, texts};
+use crate::error::outer;
 
 /// Intervals of one contig as they come in.
 pub(super) trait Bag: Send + 'static {
@@ -252,7 +253,7 @@ impl<B: Bag> Gathered<B> {
 }
 
 fn too_many() -> DataFusionError {
-    DataFusionError::External(Box::new(genomicframe_core::Error::limit("there are more than 2^32 rows")))
+    outer(genomicframe_core::Error::limit("there are more than 2^32 rows"))
 }
 
 /// The same rows with each partition's own files, in order: a scan's partitions otherwise take over one another's work.

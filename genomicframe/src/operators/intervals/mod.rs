@@ -12,12 +12,10 @@
 //! | `kernels` | what is made of a row |
 //! | `per_row` | the operator of verbs that make rows of rows: the first input is streamed, the second read before |
 //! | `whole` | the operator of merge and cluster, which look at all rows first |
-//! | `once` | something that all partitions share |
 
 mod gather;
 mod kernels;
 mod node;
-mod once;
 mod options;
 mod per_row;
 mod place;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray, UInt32Array};
-use arrow::compute::{concat_batches, take};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::SchemaRef;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
@@ -22,11 +22,13 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, TryStreamExt, stream};
 use genomicframe_core::intervals::{Counts, Span, Union};
 
+use super::super::batches::as_one;
+use super::super::once::Once;
 use super::gather::{Bag, Gathered, Merging, Numbered, Reading, in_order, stopped};
 use super::kernels::{ByContig, Kernel, Made, Nearest, Rows};
 use super::node::Verb;
-use super::once::Once;
 use super::place::{Indices, Names, Place, texts};
+use crate::error::outer;
 
 /// One or two inputs and where their rows lie.
 #[derive(Debug)]
@@ -100,7 +102,7 @@ impl Built {
             Verb::Nearest(options) => {
                 let all = reading.all(input, context, |_| Numbered::default()).await?;
                 let Gathered { names, bags, rows, memory } = all;
-                let rows = compact(concat_batches(&schema, rows.iter().flatten())?)?;
+                let rows = as_one(&schema, rows.iter().flatten())?;
                 let contigs = ByContig(each(bags, Nearest::of, tasks).await?);
                 Ok(Self::new(Box::new(Nearest { contigs, options }), names, Some(rows), memory))
             }
@@ -110,7 +112,7 @@ impl Built {
                     && let Some(name) = all.names.list.iter().find(|name| !known.contains(name))
                 {
                     let e = genomicframe_core::Error::invalid("the length of a contig is not known");
-                    return Err(DataFusionError::External(Box::new(e.text(name.as_bytes()))));
+                    return Err(outer(e.text(name.as_bytes())));
                 }
                 let union = |bag: Merging| Union::try_of(bag.merged.iter().map(|merged| merged.span));
                 let unions = each(all.bags, union, tasks).await?;
@@ -164,17 +166,7 @@ pub(super) async fn each<B: Bag, T: Send + 'static>(
 }
 
 fn too_many() -> DataFusionError {
-    let e = genomicframe_core::Error::limit("there are more than 2^32 intervals on one contig");
-    DataFusionError::External(Box::new(e))
-}
-
-/// The rows with their texts in few buffers: every batch made of them carries all of those along.
-fn compact(batch: RecordBatch) -> Result<RecordBatch> {
-    let columns = batch.columns().iter().map(|column| match column.data_type() {
-        DataType::Utf8View => Arc::new(arrow::array::AsArray::as_string_view(column).gc()) as ArrayRef,
-        _ => Arc::clone(column),
-    });
-    Ok(RecordBatch::try_new(batch.schema(), columns.collect())?)
+    outer(genomicframe_core::Error::limit("there are more than 2^32 intervals on one contig"))
 }
 
 /// A batch of the first input, in the making.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion::common::{Column, DFSchema, DataFusionError, ExprSchema, Result};
+use datafusion::common::{Column, DFSchema, DataFusionError, Result};
 use genomicframe_core::intervals::Span;
-use genomicframe_core::schema::{BASE, ROLE_CONTIG, ROLE_END, ROLE_START};
 
-use crate::expr::column_of_role;
+use crate::error::outer;
+use crate::frame::Place as Columns;
 
 /// The columns that tell where a row of an input lies.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,13 +27,11 @@ pub(super) struct Places {
 impl Places {
     /// The columns of a schema, known by their metadata; a strand by its name.
     pub(super) fn of(schema: &DFSchema, verb: &str) -> Result<Self> {
-        let column = |role: &str| column_of_role(schema, role);
-        let (Some(contig), Some(start), Some(end)) = (column(ROLE_CONTIG), column(ROLE_START), column(ROLE_END)) else {
+        let Some(Columns { contig, start, end, zero_based }) = Columns::find(schema)? else {
             return Err(DataFusionError::Plan(format!(
                 "{verb} needs the columns that tell contig, start and end; ask before they are projected away"
             )));
         };
-        let zero_based = schema.field_from_column(&start)?.metadata().get(BASE).is_some_and(|b| b == "0");
         let strand = schema.iter().find(|(_, f)| f.name() == "strand" && is_text(f.data_type())).map(Column::from);
         Ok(Self { contig, start, end, strand, zero_based })
     }
@@ -120,7 +118,7 @@ impl Indices {
             }
             let strand = strands.map_or("", |strands| if strands.is_null(row) { "." } else { strands.value(row) });
             let contig = match last {
-                // Without strands, not even the empty texts are compared: of a text nowhere in memory that takes longer than all else.
+                // Comparing empty texts costs more than the rest of the row, so without strands none are.
                 Some((same, on, contig)) if same == view && is_inline(view) && (strands.is_none() || on == strand) => {
                     contig
                 }
@@ -158,7 +156,7 @@ fn is_inline(view: u128) -> bool {
 
 fn no_interval(contig: &str, start: i64, end: i64) -> DataFusionError {
     let e = genomicframe_core::Error::corrupt("an interval ends before it starts, or lies beyond every contig");
-    DataFusionError::External(Box::new(e.text(format!("{contig} {start} {end}").as_bytes())))
+    outer(e.text(format!("{contig} {start} {end}").as_bytes()))
 }
 
 /// Names numbered in order of their appearance.
@@ -174,9 +172,10 @@ impl Names {
         if let Some(number) = self.numbers.get(name) {
             return Ok(*number);
         }
-        let number = u32::try_from(self.list.len()).ok().filter(|number| *number != UNKNOWN).ok_or_else(|| {
-            DataFusionError::External(Box::new(genomicframe_core::Error::limit("there are more than 2^32 contigs")))
-        })?;
+        let number = u32::try_from(self.list.len())
+            .ok()
+            .filter(|number| *number != UNKNOWN)
+            .ok_or_else(|| outer(genomicframe_core::Error::limit("there are more than 2^32 contigs")))?;
         self.numbers.insert(name.to_owned(), number);
         self.list.push(name.to_owned());
         Ok(number)

@@ -21,9 +21,9 @@ use datafusion::physical_plan::{
 use futures::{TryStreamExt, stream};
 use genomicframe_core::intervals::{Merged, cluster};
 
+use super::super::once::Once;
 use super::gather::{Merging, Numbered, Reading, in_order};
 use super::node::Verb;
-use super::once::Once;
 use super::options::MergeOptions;
 use super::per_row::each;
 use super::place::Indices;

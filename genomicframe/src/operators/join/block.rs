@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use datafusion::arrow::compute::concat_batches;
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_plan::PhysicalExpr;
 use genomicframe_core::genome::{Interval, RegionSet};
 use genomicframe_core::intervals::IntervalIndex;
 
+use super::super::batches::as_one;
 use super::condition::Span;
 use super::keys::{Keys, Spans};
+use crate::error::outer;
 
 /// Rows in memory, found by key and span.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl Block {
         keys: &[Arc<dyn PhysicalExpr>],
         span: &Span,
     ) -> Result<Self> {
-        let batch = compact(concat_batches(schema, batches)?)?;
+        let batch = as_one(schema, batches)?;
         let (keys, spans) = (Keys::of(keys, &batch)?, Spans::of(span, &batch)?);
         let mut numbers: HashMap<Box<[u8]>, usize> = HashMap::new();
         let mut collected: Vec<Collected> = Vec::new();
@@ -131,7 +132,7 @@ pub(super) fn regions(
 impl Group {
     fn new(collected: Collected) -> Result<Self> {
         let Collected { starts, ends, rows } = collected;
-        let index = IntervalIndex::try_new(starts, ends).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        let index = IntervalIndex::try_new(starts, ends).map_err(outer)?;
         let first = rows.first().copied().unwrap_or(0);
         let is_run = rows.last().is_some_and(|last| (last - first) as usize + 1 == rows.len());
         Ok(Self { index, rows: if is_run { Members::Run(first) } else { Members::Each(rows) } })
@@ -157,19 +158,6 @@ impl Group {
     }
 }
 
-/// The batch with its texts in few buffers: every batch made of them would carry all of those along.
-fn compact(batch: RecordBatch) -> Result<RecordBatch> {
-    let columns = batch.columns().iter().map(|column| match column.data_type() {
-        DataType::Utf8View => Arc::new(column.as_string_view().gc()) as ArrayRef,
-        DataType::BinaryView => Arc::new(column.as_binary_view().gc()) as ArrayRef,
-        _ => Arc::clone(column),
-    });
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(batch.schema(), columns.collect(), &options)?)
-}
-
 fn too_many() -> DataFusionError {
-    DataFusionError::External(Box::new(genomicframe_core::Error::limit(
-        "an interval join holds at most 2^32 rows of a side at once",
-    )))
+    outer(genomicframe_core::Error::limit("an interval join holds at most 2^32 rows of a side at once"))
 }

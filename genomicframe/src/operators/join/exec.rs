@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -26,9 +26,10 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, InputDistributionRequirements,
     PhysicalExpr, PlanProperties, ReplaceChildrenOptions,
 };
-use futures::future::{BoxFuture, Shared};
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt, stream};
 
+use super::super::once::Once;
 use super::build::{Build, Rows, Sides};
 use super::pairs::Output;
 use super::rows::Probing;
@@ -52,13 +53,11 @@ pub(crate) struct IntervalJoinExec {
     /// What the user should know of it.
     warning: Option<String>,
     /// The left side, read once for all partitions.
-    build: Mutex<Option<SharedBuild>>,
+    build: Once<Build>,
     metrics: ExecutionPlanMetricsSet,
     columns: Vec<ColumnIndex>,
     properties: Arc<PlanProperties>,
 }
-
-type SharedBuild = Shared<BoxFuture<'static, Result<Arc<Build>, Arc<DataFusionError>>>>;
 
 impl IntervalJoinExec {
     /// A join of `left`, which is read first, with `right`.
@@ -95,7 +94,7 @@ impl IntervalJoinExec {
             projection,
             filter: None,
             warning: None,
-            build: Mutex::default(),
+            build: Once::default(),
             metrics: ExecutionPlanMetricsSet::new(),
             columns,
             properties: Arc::new(properties),
@@ -146,30 +145,27 @@ impl IntervalJoinExec {
     }
 
     /// The left side, which the first partition that asks begins to read.
-    fn build(&self, output: &Arc<Output>, context: &Arc<TaskContext>) -> Result<SharedBuild> {
-        let mut build = self.build.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(build) = &*build {
-            return Ok(build.clone());
-        }
-        let stream = self.left.execute(0, Arc::clone(context))?;
-        let memory = MemoryConsumer::new("IntervalJoin").with_can_spill(true).register(context.memory_pool());
-        let spiller = Spiller::new(context.runtime_env(), SpillMetrics::new(&self.metrics, 0), self.left.schema());
-        let probes = self.right.output_partitioning().partition_count();
-        let (sides, output, filter) = (self.sides.clone(), Arc::clone(output), self.filter.clone());
-        let time = MetricBuilder::new(&self.metrics).subset_time("build_time", 0);
-        let rows = MetricBuilder::new(&self.metrics).counter("build_rows", 0);
-        let blocks = MetricBuilder::new(&self.metrics).counter("spilled_blocks", 0);
-        let read = async move {
-            let _timer = time.timer();
-            let spiller = Arc::new(spiller);
-            let built = Build::read(stream, &sides, &output, probes, memory, spiller, filter.as_deref()).await?;
-            rows.add(built.number);
-            if let Rows::Spilled(spilled, _) = &built.rows {
-                blocks.add(spilled.len());
+    fn build(&self, output: &Arc<Output>, context: &Arc<TaskContext>) -> BoxFuture<'static, Result<Arc<Build>>> {
+        self.build.get(|| {
+            let stream = self.left.execute(0, Arc::clone(context));
+            let memory = MemoryConsumer::new("IntervalJoin").with_can_spill(true).register(context.memory_pool());
+            let spiller = Spiller::new(context.runtime_env(), SpillMetrics::new(&self.metrics, 0), self.left.schema());
+            let probes = self.right.output_partitioning().partition_count();
+            let (sides, output, filter) = (self.sides.clone(), Arc::clone(output), self.filter.clone());
+            let time = MetricBuilder::new(&self.metrics).subset_time("build_time", 0);
+            let rows = MetricBuilder::new(&self.metrics).counter("build_rows", 0);
+            let blocks = MetricBuilder::new(&self.metrics).counter("spilled_blocks", 0);
+            async move {
+                let _timer = time.timer();
+                let spiller = Arc::new(spiller);
+                let built = Build::read(stream?, &sides, &output, probes, memory, spiller, filter.as_deref()).await?;
+                rows.add(built.number);
+                if let Rows::Spilled(spilled, _) = &built.rows {
+                    blocks.add(spilled.len());
+                }
+                Ok(built)
             }
-            Ok(Arc::new(built))
-        };
-        Ok(build.insert(read.map(|built: Result<_>| built.map_err(Arc::new)).boxed().shared()).clone())
+        })
     }
 }
 
@@ -271,11 +267,11 @@ impl ExecutionPlan for IntervalJoinExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let output = self.output(context.session_config().batch_size(), baseline.elapsed_compute().clone());
-        let build = self.build(&output, &context)?;
+        let build = self.build(&output, &context);
         let (sides, right) = (Arc::new(self.sides.clone()), Arc::clone(&self.right));
         let spill = SpillMetrics::new(&self.metrics, partition);
         let rows = async move {
-            let build = build.await.map_err(DataFusionError::Shared)?;
+            let build = build.await?;
             // Only now does the right side know what it need not read.
             let probe = right.execute(partition, Arc::clone(&context))?;
             let router = Router::new(&context.runtime_env(), &spill, &right.schema());

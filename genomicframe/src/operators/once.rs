@@ -10,6 +10,7 @@ use futures::future::{BoxFuture, Shared};
 
 type Made<T> = Shared<BoxFuture<'static, Result<Arc<T>, Arc<DataFusionError>>>>;
 
+/// What [`Once::get`] makes, or will.
 pub(super) struct Once<T>(Mutex<Option<Made<T>>>);
 
 impl<T> Default for Once<T> {
