@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
-use genomicframe::OutputFormat;
 use genomicframe::core::io::Location;
+use genomicframe::{OnError, OutputFormat};
 
 use crate::size::parse_size;
 
@@ -410,7 +410,7 @@ pub(crate) enum Bams3Command {
     },
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct FileArgs {
     /// A file, a folder, a glob in quotes, or a URL
     pub(crate) file: String,
@@ -420,6 +420,9 @@ pub(crate) struct FileArgs {
     /// Read a BGZF file that lacks its end-of-file block: it may be truncated
     #[arg(long)]
     pub(crate) allow_missing_eof: bool,
+    /// What becomes of a record with a malformed field: fail, skip (leave it out, count it) or null (the field)
+    #[arg(long, value_name = "CHOICE", default_value_t)]
+    pub(crate) on_error: OnError,
 }
 
 #[derive(Debug, clap::Args)]

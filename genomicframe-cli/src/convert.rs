@@ -39,7 +39,8 @@ pub(crate) async fn convert(session: &Session, args: &ConvertArgs) -> Result<(),
         "bam" => to_bam(session, args).await,
         _ => {
             let to = OutputArgs { format: None, output: Some(args.output.clone().into()), no_header: false };
-            let from = FileArgs { file: args.input.clone(), index: None, allow_missing_eof: args.allow_missing_eof };
+            let from =
+                FileArgs { file: args.input.clone(), allow_missing_eof: args.allow_missing_eof, ..FileArgs::default() };
             print_parts(session, &all(&from, None), output(session, &to)?).await
         }
     }

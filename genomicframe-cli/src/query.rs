@@ -1,6 +1,6 @@
 //! A file with regions, a filter and columns as SQL.
 
-use genomicframe::{Error, Result};
+use genomicframe::{Error, OnError, Result};
 
 use crate::args::FileArgs;
 
@@ -54,6 +54,9 @@ impl Query<'_> {
         if self.file.allow_missing_eof {
             call.push_str(", allow_missing_eof => true");
         }
+        if self.file.on_error != OnError::Fail {
+            call.push_str(&format!(", on_error => '{}'", self.file.on_error));
+        }
         Ok(call + ")")
     }
 }
@@ -73,7 +76,7 @@ mod tests {
     use super::*;
 
     fn sql(path: &str, regions: &[&str], filter: Option<&str>) -> Result<String> {
-        let file = FileArgs { file: path.into(), index: None, allow_missing_eof: false };
+        let file = FileArgs { file: path.into(), ..FileArgs::default() };
         let regions: Vec<_> = regions.iter().map(|r| (*r).to_owned()).collect();
         Query { file: &file, regions: &regions, filter, columns: "*", limit: Some(5) }.sql()
     }

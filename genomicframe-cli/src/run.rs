@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use genomicframe::{Error, GenomicContext};
+use genomicframe::{BadRecords, Error, GenomicContext};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
@@ -102,11 +102,34 @@ pub fn run(args: Args) -> Status {
             let often = if times > 1 { format!(" ({times} times)") } else { String::new() };
             tell(&format!("warning: {what}{often}"));
         }
+        tell_bad(&ctx.take_bad_records());
         runtimes.writer.shutdown_background();
     }
     // What still runs there makes rows that nobody takes.
     runtimes.engine.shutdown_background();
     status
+}
+
+/// Malformed records shown.
+const SHOWN: usize = 5;
+
+/// Tells what was gone past with `--on-error`.
+fn tell_bad(bad: &BadRecords) {
+    let counted = |n: u64, one: &str, many: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        n => Some(format!("{n} {many}")),
+    };
+    let skipped = counted(bad.skipped, "malformed record is left out", "malformed records are left out");
+    let nulled = counted(bad.nulled, "malformed value is null", "malformed values are null");
+    let Some(told) = [skipped, nulled].into_iter().flatten().reduce(|a, b| format!("{a}, {b}")) else { return };
+    tell(&format!("warning: {told}"));
+    for example in bad.examples.iter().take(SHOWN) {
+        tell(&format!("  {}", example.error));
+    }
+    if bad.skipped + bad.nulled > SHOWN as u64 {
+        tell("  … (all of them: SELECT * FROM bad_records('FILE'))");
+    }
 }
 
 /// Waits for the end or a signal, whichever is first.

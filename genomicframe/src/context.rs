@@ -10,6 +10,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use genomicframe_core::Error as CoreError;
 use genomicframe_core::io::{DiskCache, Location, Requests, Storage};
+use genomicframe_core::scan::BadRecords;
 use object_store::ObjectStore;
 use object_store::path::Path as Key;
 use url::Url;
@@ -298,6 +299,14 @@ impl GenomicContext {
     /// read by its alias, a tag that stands twice in a record.
     pub fn take_warnings(&self) -> Vec<(String, u64)> {
         self.access.warnings.take()
+    }
+
+    /// The malformed records that this context's queries left out or read with nulls since the last call, because they were asked
+    /// to go on ([`ReadOptions::on_error`]): their numbers, and up to 100 of them with what is wrong.
+    ///
+    /// Numbers are those of queries that ended; the table function `bad_records('file')` lists all.
+    pub fn take_bad_records(&self) -> BadRecords {
+        self.access.warnings.take_bad()
     }
 }
 

@@ -86,9 +86,11 @@ impl PageDecoder {
         // A column's type is the schema's: several stored types of a key make one column.
         let mut types: Vec<([u8; 2], TagType)> = Vec::new();
         for kind in tags {
-            if !types.iter().any(|(key, _)| *key == kind.key) {
-                let of = TagType::of_standard(kind.key).unwrap_or_else(|| super::prune::tag_type(kind.of, kind.sub));
-                types.push((kind.key, of));
+            let of = super::prune::tag_type(kind.of, kind.sub);
+            match types.iter_mut().find(|(key, _)| *key == kind.key) {
+                Some((_, known)) if *known != of => *known = TagType::Mixed,
+                Some(_) => {}
+                None => types.push((kind.key, of)),
             }
         }
         Ok(Self {

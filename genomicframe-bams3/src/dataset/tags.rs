@@ -26,6 +26,8 @@ pub(super) enum TagColumn {
     Float(Vec<Option<f32>>),
     /// Values, and which one each row has.
     Text(Strings, Vec<Option<u32>>),
+    /// The same of values of several types, as SAM writes them.
+    Mixed(Strings, Vec<Option<u32>>),
     Ints(Vec<Option<Vec<i64>>>),
     Floats(Vec<Option<Vec<f32>>>),
 }
@@ -33,7 +35,7 @@ pub(super) enum TagColumn {
 fn other_type(kind: TagKind, expected: TagType) -> Error {
     Error::corrupt(format!("its type is that of {kind} where the column holds {expected:?}"))
         .field(format!("tag {}", kind.key.escape_ascii()))
-        .hint("the column's type is the specification's, or that of the file's first records")
+        .hint("the column's type is that of the dataset's catalogue; the column tags has every value")
 }
 
 fn float(bits: i64) -> f32 {
@@ -48,6 +50,7 @@ impl TagColumn {
             TagType::Int => Self::Int(vec![None; rows]),
             TagType::Float => Self::Float(vec![None; rows]),
             TagType::Text => Self::Text(Strings::default(), vec![None; rows]),
+            TagType::Mixed => Self::Mixed(Strings::default(), vec![None; rows]),
             TagType::Ints => Self::Ints(vec![None; rows]),
             TagType::Floats => Self::Floats(vec![None; rows]),
         };
@@ -93,6 +96,19 @@ impl TagColumn {
             (Self::Float(out), Values::Ints(values)) if kind.of == b'f' => {
                 rows.for_each(|(row, at)| out[row] = Some(float(values[at])));
             }
+            (Self::Mixed(all, out), values) => {
+                let (mut raw, mut shown) = (Vec::new(), Vec::new());
+                for (row, at) in rows {
+                    shown.clear();
+                    show(kind, &values, at, &mut raw, &mut shown);
+                    out[row] = Some(all.len() as u32);
+                    // Without the type.
+                    all.push(shown.get(2..).unwrap_or_default());
+                    if all.bytes.len() > LONGEST {
+                        return Err(Error::limit("a row group of more than 1 GiB of text"));
+                    }
+                }
+            }
             (Self::Text(all, out), Values::Text(values)) => {
                 let (first, base) = (all.len(), all.bytes.len());
                 if base + values.bytes.len() > LONGEST {
@@ -136,7 +152,7 @@ impl TagColumn {
         let array: ArrayRef = match self {
             Self::Int(values) => Arc::new(Int64Array::from(values)),
             Self::Float(values) => Arc::new(Float32Array::from(values)),
-            Self::Text(values, picks) => {
+            Self::Text(values, picks) | Self::Mixed(values, picks) => {
                 picked(&strings(values.bytes, &values.ends, None, "tag")?, &UInt32Array::from(picks))?
             }
             Self::Ints(values) => {

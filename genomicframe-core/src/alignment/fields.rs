@@ -50,7 +50,7 @@ pub fn field_of(schema: &Schema, columns: &[Column]) -> impl Fn(&str) -> Option<
                     TagType::Int => (field, FieldType::Int),
                     TagType::Float => (field, FieldType::Float),
                     TagType::Text => (field, FieldType::Text),
-                    TagType::Ints | TagType::Floats => return None,
+                    TagType::Ints | TagType::Floats | TagType::Mixed => return None,
                 }
             }
             Column::Cigar | Column::Seq | Column::Qual | Column::Tags => return None,
@@ -128,5 +128,5 @@ pub(super) fn other_type(tag: &Tag<'_>, expected: TagType) -> Error {
     let of = tag.array().map(|(kind, _)| format!(" of '{}'", char::from(kind))).unwrap_or_default();
     Error::corrupt(format!("its type is '{}'{of} where the column holds {expected:?}", char::from(tag.kind)))
         .field(format!("tag {}", tag.key.escape_ascii()))
-        .hint("the column's type is the specification's, or that of the file's first records")
+        .hint("the column's type is that of the file's first records, or the specification's; the column tags has every value")
 }

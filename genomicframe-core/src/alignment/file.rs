@@ -61,6 +61,8 @@ pub(crate) struct AlignmentFile {
     /// Where the first record starts.
     start: Offset,
     first_contig: Option<Option<usize>>,
+    /// Tags whose values are of another type than they should be.
+    odd: Vec<String>,
 }
 
 impl AlignmentFile {
@@ -73,11 +75,12 @@ impl AlignmentFile {
         asked: &[String],
     ) -> Self {
         file.set_data_start(start);
+        let odd = first.seen.odd().collect();
         let (schema, columns) = schema::build(first.seen, asked);
         if let Ok(number) = schema.index_of(SPAN.contig) {
             file.set_contig_column(number, SPAN.contig);
         }
-        Self { file, contigs, schema, columns, start, first_contig: first.contig }
+        Self { file, contigs, schema, columns, start, first_contig: first.contig, odd }
     }
 
     pub(crate) fn schema(&self) -> SchemaRef {
@@ -131,6 +134,9 @@ impl AlignmentFile {
         let mut plan = self.file.plan(request, cut, Some(&self.contigs), self.reference());
         let at = &self.file.object().location;
         plan.warnings.extend(told.iter().map(|w| format!("{at}: {w}")));
+        let odd =
+            |tag| format!("{at}: the tag {tag} has values of another type than the specification's, or of several");
+        plan.warnings.extend(self.odd.iter().map(odd));
         plan
     }
 

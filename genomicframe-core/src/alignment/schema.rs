@@ -57,6 +57,8 @@ pub enum TagType {
     Ints,
     /// `B` of floats.
     Floats,
+    /// Several of these in one file: the value's text as SAM writes it, without its type.
+    Mixed,
 }
 
 impl TagType {
@@ -89,7 +91,7 @@ impl TagType {
         match self {
             Self::Int => DataType::Int64,
             Self::Float => DataType::Float32,
-            Self::Text => DataType::Utf8View,
+            Self::Text | Self::Mixed => DataType::Utf8View,
             Self::Ints => list(DataType::Int64),
             Self::Floats => list(DataType::Float32),
         }
@@ -99,7 +101,7 @@ impl TagType {
         match self {
             Self::Int => "i",
             Self::Float => "f",
-            Self::Text => "Z",
+            Self::Text | Self::Mixed => "Z",
             Self::Ints | Self::Floats => "B",
         }
     }
@@ -110,11 +112,22 @@ impl TagType {
 pub struct SeenTags(BTreeMap<[u8; 2], TagType>);
 
 impl SeenTags {
-    /// Adds one; the first type seen of a key counts.
+    /// Adds one.
     pub fn insert(&mut self, key: [u8; 2], of: TagType) {
         if key.is_ascii() {
-            self.0.entry(key).or_insert(of);
+            let seen = self.0.entry(key).or_insert(of);
+            if *seen != of {
+                *seen = TagType::Mixed;
+            }
         }
+    }
+
+    /// The keys whose values are of another type than the specification gives them, or of several.
+    pub fn odd(&self) -> impl Iterator<Item = String> {
+        let is_odd = |(key, of): &(&[u8; 2], &TagType)| {
+            **of == TagType::Mixed || TagType::of_standard(**key).is_some_and(|standard| standard != **of)
+        };
+        self.0.iter().filter(is_odd).map(|(key, _)| key.escape_ascii().to_string())
     }
 
     /// Adds those of `record`.
@@ -126,7 +139,7 @@ impl SeenTags {
         for tag in record.tags() {
             let tag = tag?;
             if tag.key.is_ascii() && !(long_cigar && tag.key == LONG_TAG) {
-                self.0.entry(tag.key).or_insert_with(|| TagType::of(&tag));
+                self.insert(tag.key, TagType::of(&tag));
             }
         }
         Ok(())
@@ -134,6 +147,8 @@ impl SeenTags {
 }
 
 /// The schema, and what each of its columns is. `asked` are column names that a query uses.
+///
+/// A tag's column has the type of its values that were seen; of a standard tag that was not seen, the specification's.
 pub fn build(mut seen: SeenTags, asked: &[String]) -> (SchemaRef, Vec<Column>) {
     let number = |name: &str, of| Field::new(name, of, true);
     let mut fields = vec![
@@ -159,12 +174,9 @@ pub fn build(mut seen: SeenTags, asked: &[String]) -> (SchemaRef, Vec<Column>) {
             let upper = [key[0].to_ascii_uppercase(), key[1].to_ascii_uppercase()];
             let known = seen.0.keys().any(|k| k.eq_ignore_ascii_case(key));
             if !known {
-                seen.0.insert(upper, TagType::Text);
+                seen.0.insert(upper, TagType::of_standard(upper).unwrap_or(TagType::Text));
             }
         }
-    }
-    for (key, seen) in &mut seen.0 {
-        *seen = TagType::of_standard(*key).unwrap_or(*seen);
     }
     // On a clash of case the upper-case key, which sorts first and is the specification's, owns the lower-case name.
     let mut taken = BTreeSet::new();

@@ -175,6 +175,7 @@ pub(super) enum TagColumn {
     Int(usize, Int64Builder),
     Float(usize, Float32Builder),
     Text(usize, TextColumn),
+    Mixed(usize, TextColumn),
     Ints(usize, ListBuilder<Int64Builder>),
     Floats(usize, ListBuilder<Float32Builder>),
 }
@@ -185,6 +186,7 @@ impl TagColumn {
             TagType::Int => Self::Int(slot, Int64Builder::new()),
             TagType::Float => Self::Float(slot, Float32Builder::new()),
             TagType::Text => Self::Text(slot, TextColumn::default()),
+            TagType::Mixed => Self::Mixed(slot, TextColumn::default()),
             TagType::Ints => Self::Ints(slot, ListBuilder::new(Int64Builder::new())),
             TagType::Floats => Self::Floats(slot, ListBuilder::new(Float32Builder::new())),
         }
@@ -208,6 +210,18 @@ impl TagColumn {
                 }
                 b.check("tag")?;
             }
+            Self::Mixed(slot, b) => {
+                for tag in tags.values(*slot, records) {
+                    match tag {
+                        Some(tag) => {
+                            tag.write_value(b.open());
+                            b.end();
+                        }
+                        None => b.push_null(),
+                    }
+                }
+                b.check("tag")?;
+            }
             Self::Ints(slot, b) => {
                 for (i, tag) in tags.values(*slot, records).enumerate() {
                     append_list(b, tag, TagType::Ints, |t| t.int()).map_err(|e| (i, e))?;
@@ -226,7 +240,7 @@ impl TagColumn {
         Ok(match self {
             Self::Int(_, b) => Arc::new(b.finish()),
             Self::Float(_, b) => Arc::new(b.finish()),
-            Self::Text(_, b) => b.finish()?,
+            Self::Text(_, b) | Self::Mixed(_, b) => b.finish()?,
             Self::Ints(_, b) => Arc::new(b.finish()),
             Self::Floats(_, b) => Arc::new(b.finish()),
         })

@@ -46,6 +46,11 @@ impl<'a> Tag<'a> {
     pub fn write(&self, out: &mut Vec<u8>) {
         let kind = if self.int().is_some() { b'i' } else { self.kind };
         out.extend([kind, b':']);
+        self.write_value(out);
+    }
+
+    /// The same without the type.
+    pub fn write_value(&self, out: &mut Vec<u8>) {
         if let Some(n) = self.int() {
             write_int(n, out);
         } else if let Some(x) = self.float() {

@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use super::metrics::add_time;
+use super::records::CUT;
 use super::requests::{Prefetch, Requester};
 use super::{Framing, Piece, ScanMetrics, Segment, Spawn};
 use crate::bgzf::{GzipStream, Inflater, MAX_BLOCK, VirtualOffset, block_size, inflated_size};
@@ -192,7 +193,10 @@ impl<'a> Feed<'a> {
 
     /// The next piece; `None` at the end of the object.
     pub(super) async fn next(&mut self) -> Result<Option<Piece>> {
-        let piece = self.piece().await.map_err(|e| e.in_object(&self.object.location))?;
+        let piece = self.piece().await.map_err(|e| {
+            let e = if e.is_corrupt() { e.hint(CUT) } else { e };
+            e.in_object(&self.object.location)
+        })?;
         if let Some(piece) = &piece {
             self.metrics.bytes_inflated.fetch_add(piece.bytes.len() as u64, Ordering::Relaxed);
         }
@@ -366,6 +370,8 @@ impl<'a> Head<'a> {
     pub async fn more(&mut self) -> Result<bool> {
         if self.bytes.len() > self.limit {
             return Err(Error::limit(format!("the header is longer than {} bytes", self.limit))
+                .at(Offset::Byte(0))
+                .hint("the limit is OpenOptions::limits.header_bytes")
                 .in_object(&self.feed.object.location));
         }
         match self.feed.next().await? {

@@ -10,6 +10,7 @@
 
 mod ahead;
 mod bad_records;
+mod bad_table;
 mod cuts;
 mod drive;
 pub(crate) mod evaluate;
@@ -46,6 +47,7 @@ use crate::io::{Location, ObjectIo};
 use crate::stats::Stats;
 pub use ahead::Spawn;
 pub use bad_records::{BadRecord, BadRecords};
+pub use bad_table::BadRecordsTable;
 pub use cuts::{LineStarts, RecordStarts};
 pub use drive::{Tasks, drive, drive_with};
 pub use evaluate::{FieldType, Fields, Test};
@@ -56,6 +58,7 @@ pub use options::{IndexChoice, Limits, OnError, OpenOptions};
 pub use piece::Piece;
 pub use plan::{Framing, IndexUse, ObjectId, Partition, Pruning, ScanPlan, Segment, Until};
 pub use predicate::{Condition, Literal, Op, Predicate, Pushdown};
+pub(crate) use records::MALFORMED;
 pub use records::{BrokenRow, RecordDecoder, Rows, Selected, row_by_row};
 pub use request::{Computed, ComputedValue, ScanRequest};
 pub use spans::{SpanColumns, SpanFilter};

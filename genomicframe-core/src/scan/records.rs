@@ -204,6 +204,12 @@ struct Framed {
     next: usize,
 }
 
+/// What to do about a malformed record.
+pub(crate) const MALFORMED: &str =
+    "correct the record, or read on without it (on_error skip) or without the field (on_error null)";
+/// What to do where no record ends.
+pub(super) const CUT: &str = "the file is damaged or was cut short: fetch or write it again";
+
 /// What is to be done when all records framed are rows.
 enum Next {
     Select,
@@ -260,6 +266,7 @@ impl<R: Rows> RecordDecoder<R> {
     /// Names the record: so many were seen before it.
     fn explain(numbered: bool, e: Error, at: Option<Offset>, before: u64) -> Error {
         let e = if numbered { e.in_record(before + 1) } else { e };
+        let e = if e.is_corrupt() { e.hint(MALFORMED) } else { e };
         match at {
             Some(at) => e.at(at),
             None => e,
@@ -307,7 +314,7 @@ impl<R: Rows> RecordDecoder<R> {
             return match self.last {
                 true => Err(Self::explain(
                     self.numbered,
-                    Error::corrupt("the file ends within a record"),
+                    Error::corrupt("the file ends within a record").hint(CUT),
                     self.here(),
                     self.counts.seen,
                 )),
@@ -360,7 +367,7 @@ impl<R: Rows> RecordDecoder<R> {
                     return false;
                 }
                 Err(e) => {
-                    self.failed = Some(e);
+                    self.failed = Some(e.hint(CUT));
                     return true;
                 }
             }
@@ -383,7 +390,7 @@ impl<R: Rows> RecordDecoder<R> {
                     self.used = bytes.len();
                 }
                 Err(e) => {
-                    self.failed = Some(e);
+                    self.failed = Some(e.hint(CUT));
                     break;
                 }
             }
@@ -506,12 +513,17 @@ fn on_contig(schema: SchemaRef, contig: Option<&str>, rows: usize) -> Result<Rec
     Ok(RecordBatch::try_new_with_options(schema, columns, &RecordBatchOptions::new().with_row_count(Some(rows)))?)
 }
 
+#[cold]
+fn too_long(what: String) -> Error {
+    Error::limit(what).hint("the limit is OpenOptions::limits.record_bytes")
+}
+
 #[inline(always)]
 fn framed_len<R: Rows>(rows: &mut R, bytes: &[u8], last: bool, longest: usize) -> Result<Option<usize>> {
     match rows.frame(bytes, last)? {
         Some(len) if len <= longest => Ok(Some(len)),
-        Some(len) => Err(Error::limit(format!("a record of {len} bytes, more than the limit of {longest}"))),
-        None if bytes.len() > longest => Err(Error::limit(format!("a record is longer than {longest} bytes"))),
+        Some(len) => Err(too_long(format!("a record of {len} bytes, more than the limit of {longest}"))),
+        None if bytes.len() > longest => Err(too_long(format!("a record is longer than {longest} bytes"))),
         framed => Ok(framed),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use genomicframe_core::io::{Location, ObjectIo};
-use genomicframe_core::scan::{Dataset, Format, IndexChoice, OpenOptions};
+use genomicframe_core::scan::{BadRecordsTable, Dataset, Format, IndexChoice, OnError, OpenOptions};
 
 use super::Access;
 use crate::error::{Error, Result};
@@ -23,6 +23,8 @@ pub struct ReadOptions {
     pub(crate) format: Option<String>,
     pub(crate) regions: Vec<String>,
     pub(crate) open: OpenOptions,
+    /// Whether the rows are those malformed records instead.
+    pub(crate) bad_records: bool,
     /// Columns to take from `key=value` folders. `None`: all that every path has.
     pub(crate) partitions: Option<Vec<String>>,
 }
@@ -82,6 +84,33 @@ impl ReadOptions {
         self.open.allow_missing_eof = allow;
         self
     }
+
+    /// What becomes of a record with a malformed field: the query fails (the default), or the record is left out, or the field
+    /// is null; these are counted and told ([`GenomicContext::take_bad_records`](crate::GenomicContext::take_bad_records)).
+    ///
+    /// ```
+    /// use genomicframe::{OnError, ReadOptions};
+    ///
+    /// let options = ReadOptions::new().on_error(OnError::Skip);
+    /// ```
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.open.on_error = on_error;
+        self
+    }
+
+    /// The malformed values of all columns, a row each, instead of the records: the columns are those of
+    /// [`BadRecordsTable`](genomicframe_core::scan::BadRecordsTable). In SQL: `bad_records('x.vcf')`.
+    ///
+    /// ```no_run
+    /// use genomicframe::{GenomicFrame, ReadOptions};
+    ///
+    /// let bad = GenomicFrame::scan_with("cohort.vcf.gz", ReadOptions::new().bad_records())?.collect_arrow()?;
+    /// # Ok::<(), genomicframe::Error>(())
+    /// ```
+    pub fn bad_records(mut self) -> Self {
+        self.bad_records = true;
+        self.on_error(OnError::Null)
+    }
 }
 
 /// An opened file and what its path says.
@@ -129,7 +158,10 @@ pub(super) async fn open(paths: &[String], access: &Access, options: &ReadOption
         found.extend(locations);
     }
     let opened = futures::stream::iter(found).map(|location| async move {
-        let dataset = access.known.open(&location, io, wanted, &options.open).await?;
+        let mut dataset = access.known.open(&location, io, wanted, &options.open).await?;
+        if options.bad_records {
+            dataset = Arc::new(BadRecordsTable::new(&location, dataset));
+        }
         let partitions = partitions_of(&location);
         Ok::<_, Error>(OpenFile { location, dataset, partitions })
     });

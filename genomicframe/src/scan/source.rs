@@ -374,6 +374,8 @@ struct Counters {
     bytes_inflated: Count,
     records_seen: Count,
     records_kept: Count,
+    records_skipped: Count,
+    values_nulled: Count,
     read_time: Time,
     inflate_time: Time,
     frame_time: Time,
@@ -391,6 +393,8 @@ impl Counters {
             bytes_inflated: counter("bytes_inflated"),
             records_seen: counter("records_seen"),
             records_kept: counter("records_kept"),
+            records_skipped: counter("records_skipped"),
+            values_nulled: counter("values_nulled"),
             read_time: time("read_time"),
             inflate_time: time("inflate_time"),
             frame_time: time("frame_time"),
@@ -417,6 +421,10 @@ impl Told {
             (&m.records_seen, &c.records_seen),
             (&m.records_kept, &c.records_kept),
         ];
+        let bad = m.take_bad_records();
+        c.records_skipped.add(usize::try_from(bad.skipped).unwrap_or(usize::MAX));
+        c.values_nulled.add(usize::try_from(bad.nulled).unwrap_or(usize::MAX));
+        self.warnings.add_bad(bad);
         for (from, to) in pairs {
             to.add(usize::try_from(from.swap(0, Ordering::Relaxed)).unwrap_or(usize::MAX));
         }

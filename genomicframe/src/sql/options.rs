@@ -9,7 +9,7 @@ use crate::scan::ReadOptions;
 /// A value, of one or several texts.
 pub(super) type Values = Vec<String>;
 
-const NAMES: &str = "region, index, tags, info, attributes, samples, allow_missing_eof";
+const NAMES: &str = "region, index, tags, info, attributes, samples, allow_missing_eof, on_error";
 
 /// The value of `name`, which takes no more.
 pub(super) fn one<'a>(name: &str, values: &'a Values) -> Result<&'a str> {
@@ -44,6 +44,7 @@ pub(super) fn set(options: ReadOptions, name: &str, values: Values) -> Result<Re
             "false" => options.allow_missing_eof(false),
             other => return Err(Error::invalid(format!("allow_missing_eof is true or false, not {other}"))),
         },
+        "on_error" => options.on_error(one()?.parse()?),
         _ => return Err(Error::invalid(format!("no option is called {name}; there are {NAMES}"))),
     })
 }

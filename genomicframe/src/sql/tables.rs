@@ -101,6 +101,7 @@ impl Source {
     fn shown(&self) -> String {
         let path = |input: &Input| input.paths.first().map(|path| Location::shown(path)).unwrap_or_default();
         match self {
+            Self::Files(input) if input.options.bad_records => format!("{BAD_RECORDS}({})", path(input)),
             Self::Files(input) => path(input),
             Self::Verb(verb, inputs, _) => {
                 format!("{}({})", verb.name, inputs.iter().map(path).collect::<Vec<_>>().join(", "))
@@ -163,6 +164,9 @@ impl VisitorMut for Found {
         let Some(given) = args else { return ControlFlow::Continue(()) };
         let of = if let Some(format) = read_function(name) {
             read_call(format, &given.args).map(|input| Source::Files(Box::new(input)))
+        } else if word(name).as_deref() == Some(BAD_RECORDS) {
+            let bad = |input: Input| Input { options: input.options.bad_records(), ..input };
+            read_call(None, &given.args).map(|input| Source::Files(Box::new(bad(input))))
         } else if let Some(verb) = word(name).as_deref().and_then(verbs::by_name) {
             verb_call(verb, &given.args)
         } else {
@@ -231,6 +235,9 @@ impl Found {
         name
     }
 }
+
+/// The function whose rows are malformed values of a file.
+const BAD_RECORDS: &str = "bad_records";
 
 fn quoted(name: String) -> ObjectName {
     ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote('"', name))])

@@ -13,7 +13,7 @@ use super::starts::BamStarts;
 use crate::alignment::AlignmentRows;
 use crate::alignment::file::{AlignmentFile, ENOUGH, FirstRecords, SPAN};
 use crate::alignment::record::{Record, SMALLEST};
-use crate::error::{Error, Result};
+use crate::error::{Error, Offset, Result};
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
@@ -35,7 +35,9 @@ impl BamDataset {
         let (header, first, start) = {
             let mut head = file.head(io, options.limits.header_bytes);
             let read = async {
-                let header = BamHeader::read(&mut head, &options.limits).await?;
+                let header = BamHeader::read(&mut head, &options.limits).await.map_err(|e| {
+                    e.at(Offset::Byte(0)).hint("the file is damaged or no BAM: samtools quickcheck -v tells, too")
+                })?;
                 // An empty block may follow the header, so the first record's place is where the next byte comes from.
                 let start = head.offset(header.len);
                 let first = sample_records(&mut head, &header, options).await?;

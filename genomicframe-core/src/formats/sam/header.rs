@@ -84,14 +84,21 @@ fn header_line<'a>(line: &'a [u8], contigs: &mut Contigs, limits: &Limits) -> Re
         return Err(no_header_line(line));
     }
     let text = utf8(line, "header")?;
-    if [*a, *b] != *b"SQ" {
+    let kind = [*a, *b];
+    if matches!(&kind, b"HD" | b"SQ" | b"RG" | b"PG") {
+        check_fields(&text[3..]).map_err(|e| e.field(format!("@{}", &text[1..3])).text(line))?;
+    }
+    if matches!(&kind, b"RG" | b"PG") && !text.split('\t').any(|field| field.len() > 3 && field.starts_with("ID:")) {
+        return Err(Error::corrupt("a line without ID").field(&text[..3]).text(line));
+    }
+    if kind != *b"SQ" {
         return Ok(text);
     }
     let value = |key: &str| text.split('\t').find_map(|field| field.strip_prefix(key)).filter(|v| !v.is_empty());
     let missing = |key: &str| Error::corrupt(format!("an @SQ line without {key}")).field("@SQ").text(line);
     let name = value("SN:").ok_or_else(|| missing("SN"))?;
     let written = value("LN:").ok_or_else(|| missing("LN"))?;
-    let length = written.parse().ok().filter(|n| i64::try_from(*n).is_ok());
+    let length = written.parse().ok().filter(|n| *n > 0 && i64::try_from(*n).is_ok());
     let Some(length) = length else {
         return Err(Error::corrupt("not a contig's length").field("LN").text(written.as_bytes()));
     };
@@ -106,6 +113,17 @@ fn header_line<'a>(line: &'a [u8], contigs: &mut Contigs, limits: &Limits) -> Re
     }
     contigs.push(Contig { name: name.to_owned(), length: Some(length) });
     Ok(text)
+}
+
+/// No key may stand twice in a line, for readers differ in which of the values counts.
+fn check_fields(fields: &str) -> Result<()> {
+    let key = |field: &&str| field.split_once(':').map(|(key, _)| key.to_owned());
+    let mut keys: Vec<String> = fields.split('\t').filter_map(|field| key(&field)).collect();
+    keys.sort_unstable();
+    match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(twice) => Err(Error::corrupt(format!("the key {} stands twice in a line", twice[0]))),
+        None => Ok(()),
+    }
 }
 
 fn no_header_line(line: &[u8]) -> Error {

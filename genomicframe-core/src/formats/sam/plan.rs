@@ -13,7 +13,7 @@ use super::parse::parse_line;
 use crate::alignment::AlignmentRows;
 use crate::alignment::Record;
 use crate::alignment::file::{AlignmentFile, ENOUGH, FirstRecords, SPAN};
-use crate::error::Result;
+use crate::error::{Offset, Result};
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
@@ -35,7 +35,10 @@ impl SamDataset {
         let file = StreamFile::open(at, io, options).await?;
         let (header, first, start) = {
             let mut head = file.head(io, options.limits.header_bytes);
-            let header = SamHeader::read(&mut head, &options.limits).await?;
+            let header = SamHeader::read(&mut head, &options.limits).await.map_err(|e| {
+                e.at(Offset::Byte(0))
+                    .hint("samtools reheader gives a file another header; SAMv1 §1.3 tells what it must hold")
+            })?;
             // An empty block may follow the header, so the first record's place is where the next byte comes from.
             let start = head.offset(header.len);
             let first = sample_records(&mut head, &header, options).await;

@@ -52,7 +52,10 @@ impl VcfDataset {
     pub(super) async fn open(at: &Location, io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
         let mut file = StreamFile::open(at, io, options).await?;
         let mut head = file.head(io, options.limits.header_bytes);
-        let header = header::read(&mut head, &options.limits).await?;
+        let header = header::read(&mut head, &options.limits).await.map_err(|e| {
+            e.at(Offset::Byte(0))
+                .hint("bcftools reheader gives a file another header; VCFv4.5 §1 tells what it must hold")
+        })?;
         let data_start = head.offset(header.bytes);
         drop(head);
         file.set_data_start(data_start);
