@@ -154,12 +154,19 @@ fn context(command: &Command) -> Result<GenomicContext, Error> {
     builder.storage_options(storage).build()
 }
 
+/// `SIGXFSZ`, whose number is the same on Linux and macOS.
+#[cfg(unix)]
+const FILE_TOO_LARGE: i32 = 25;
+
 /// Waits for Ctrl-C or a polite kill, and tells which.
 #[cfg(unix)]
 fn signals() -> io::Result<impl Future<Output = u8>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    // A file beyond `ulimit -f` is then an error of its writer, who removes it, and not the end of the process.
+    let too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
     Ok(async move {
+        let _too_large = too_large;
         tokio::select! {
             _ = interrupt.recv() => 2,
             _ = terminate.recv() => 15,
