@@ -86,9 +86,12 @@ pub fn run(args: Args) -> Status {
     };
     let session = Session { ctx: ctx.clone(), writer: runtimes.writer.handle().clone(), threads: runtimes.threads };
     let parting = args.command.parting();
-    let work = runtimes.engine.spawn(async move { execute(&session, args.command).await });
-    let status = runtimes.supervisor.block_on(supervise(work));
+    let mut work = runtimes.engine.spawn(async move { execute(&session, args.command).await });
+    let status = runtimes.supervisor.block_on(supervise(&mut work));
     if let Status::Interrupted(_) = status {
+        // What it writes itself goes away with it; where all threads compute, that takes too long.
+        work.abort();
+        let _ = runtimes.supervisor.block_on(async { tokio::time::timeout(CLEAN_UP, work).await });
         if let Some(parting) = parting {
             tell(parting);
         }
@@ -110,7 +113,7 @@ pub fn run(args: Args) -> Status {
 }
 
 /// Waits for the end or a signal, whichever is first.
-async fn supervise(work: JoinHandle<Result<(), Failure>>) -> Status {
+async fn supervise(work: &mut JoinHandle<Result<(), Failure>>) -> Status {
     let signal = match signals() {
         Ok(signal) => signal,
         Err(e) => {

@@ -158,6 +158,14 @@ impl From<DataFusionError> for Error {
 
 /// That there was no room for a file which a query spilled to.
 fn full_disk(e: &DataFusionError) -> Option<io::Error> {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let cause = storage_cause(e)?;
+    let is_full = matches!(cause.kind(), StorageFull | QuotaExceeded | FileTooLarge | ReadOnlyFilesystem);
+    is_full.then(|| cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error))
+}
+
+/// What the system said, below the errors that Arrow and DataFusion wrap around each other's.
+fn storage_cause(e: &DataFusionError) -> Option<&io::Error> {
     let cause = match e.find_root() {
         DataFusionError::IoError(e) => e,
         DataFusionError::ArrowError(e, _) => match &**e {
@@ -166,9 +174,10 @@ fn full_disk(e: &DataFusionError) -> Option<io::Error> {
         },
         _ => return None,
     };
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let is_full = matches!(cause.kind(), StorageFull | QuotaExceeded | FileTooLarge | ReadOnlyFilesystem);
-    is_full.then(|| cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error))
+    match cause.get_ref().and_then(|inner| inner.downcast_ref::<DataFusionError>()) {
+        Some(inner) => storage_cause(inner),
+        None => Some(cause),
+    }
 }
 
 impl From<ArrowError> for Error {
