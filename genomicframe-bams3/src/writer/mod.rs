@@ -176,24 +176,32 @@ pub async fn write(
 
     let mut all = done;
     let mut storing = FuturesUnordered::new();
-    let mut is_over = false;
-    while !is_over || !storing.is_empty() {
-        tokio::select! {
-            biased;
-            Some(stored) = storing.next() => {
-                let done: Done = stored?;
-                progress.chunks.fetch_add(1, Ordering::Relaxed);
-                progress.bytes.fetch_add(done.entry.bytes, Ordering::Relaxed);
-                all.push(done);
-            }
-            chunk = chunks.recv(), if !is_over && storing.len() < IN_FLIGHT => {
-                match chunk.ok_or_else(|| Error::io("an encoding thread ended without a result"))?? {
-                    Some(chunk) => storing.push(store(to, chunk)),
-                    None => is_over = true,
+    let stored = async {
+        let mut is_over = false;
+        while !is_over || !storing.is_empty() {
+            tokio::select! {
+                biased;
+                Some(stored) = storing.next() => {
+                    let done: Done = stored?;
+                    progress.chunks.fetch_add(1, Ordering::Relaxed);
+                    progress.bytes.fetch_add(done.entry.bytes, Ordering::Relaxed);
+                    all.push(done);
+                }
+                chunk = chunks.recv(), if !is_over && storing.len() < IN_FLIGHT => {
+                    match chunk.ok_or_else(|| Error::io("an encoding thread ended without a result"))?? {
+                        Some(chunk) => storing.push(store(to, chunk)),
+                        None => is_over = true,
+                    }
                 }
             }
         }
-    }
+        Ok(())
+    };
+    let stored: Result<()> = stored.await;
+    // What is on its way when something fails comes to its end: a thread that is left alone with it, in a process that ends,
+    // leaves half a file.
+    while storing.next().await.is_some() {}
+    stored?;
     all.sort_by_key(|d| d.entry.ordinal);
     let metadata = commit::commit(to, old.as_ref(), &header_text, dataset, source, layout, all).await?;
     resume::clear(to).await?;

@@ -99,6 +99,7 @@ fn a_full_disk_is_told_and_leaves_what_was_there() {
         }
         let out = gf().args(arguments(args, &to)).output().unwrap();
         fails(&out, &[to.to_str().unwrap(), "cannot be written", "No space left"]);
+        assert_eq!(said(&out).contains("--resume goes on from there"), ending == "bams3", "{}", said(&out));
         check(disk.path(), ending);
     }
 }

@@ -83,8 +83,10 @@ async fn a_writer_that_stops_at_any_request_leaves_the_old_or_the_new() {
         prepare(is_over).await;
         plain.convert(&data(NEW.0), at, &few().overwrite(is_over)).await.unwrap();
         let undisturbed = tidy().await;
-        for last in [Fault::Lost, Fault::Reset] {
+        // Each write is done or not, by turns; in the soak both.
+        for turn in 0..if seeds(1) > 1 { 2 } else { 1 } {
             for n in 1.. {
+                let last = [Fault::Lost, Fault::Reset][(n as usize + turn) % 2];
                 let what = format!("over another: {is_over}, {last:?} at write {n}");
                 prepare(is_over).await;
                 let proxy = Proxy::before(&server).await;
@@ -122,7 +124,7 @@ async fn a_writer_that_stops_at_any_request_leaves_the_old_or_the_new() {
     eprintln!(
         "writers that stop: {stops} schedules, {found_new} found the new, 0 torn, 0 missing rows, {seconds:.0} s"
     );
-    assert!(stops > 60 && found_new > 4 && found_new * 2 < stops, "{stops} {found_new}");
+    assert!(stops > 30 && found_new > 4 && found_new * 2 < stops, "{stops} {found_new}");
 }
 
 /// Where writers meet.
@@ -224,7 +226,7 @@ async fn readers_of_a_dataset_made_anew_find_one_or_the_other() {
     }
     let seconds = begun.elapsed().as_secs_f64();
     eprintln!(
-        "readers meanwhile: {} reads, {of_a} old, {of_b} new, {gone} told that it is gone, 0 mixed, {seconds:.0} s",
+        "readers meanwhile: {} schedules, {of_a} old, {of_b} new, {gone} told that it is gone, 0 mixed, {seconds:.0} s",
         of_a + of_b + gone
     );
     assert!(of_a > 0 && of_b > 0);
