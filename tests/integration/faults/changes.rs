@@ -5,10 +5,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures::StreamExt;
 use genomicframe::GenomicContext;
+use genomicframe::core::formats::by_id;
+use genomicframe::core::io::{LocalIo, Location};
+use genomicframe::core::scan::OpenOptions;
 
 use super::{Samples, bgzip, copy, gf, said, seeds, tree};
 use crate::remote::servers::{self, options, s3_options};
-use crate::support::{Random, context, sorted};
+use crate::support::{Random, context, data, sorted};
 
 /// Two versions of each file: all of the other's names differ, and where that can be its sizes do not.
 struct Versions {
@@ -289,4 +292,26 @@ async fn a_changing_input_makes_no_dataset_or_that_of_one_version() {
     }
     let seconds = begun.elapsed().as_secs_f64();
     eprintln!("changing inputs: {} schedules, {whole} whole, {errors} errors, 0 mixed, {seconds:.0} s", whole + errors);
+}
+
+/// A file and its index are replaced together: the index of the new one is not used with the old one, which is open still.
+#[tokio::test]
+async fn an_index_of_the_next_version_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.bam");
+    let replace = |name: &str| {
+        for suffix in ["", ".bai"] {
+            let new = folder.path().join("new");
+            std::fs::copy(data(&format!("{name}.bam{suffix}")), &new).unwrap();
+            std::fs::rename(&new, folder.path().join(format!("x.bam{suffix}"))).unwrap();
+        }
+    };
+    replace("sample");
+    let (io, at) = (LocalIo::default(), Location::Local(path));
+    let dataset = by_id("bam").unwrap().open(&at, &io, &OpenOptions::default()).await.unwrap();
+    replace("sample");
+    let e = dataset.load_index(&io, None).await.unwrap_err().to_string();
+    assert!(e.contains("x.bam: the file was replaced or rewritten while its index was being read"), "{e}");
+    let dataset = by_id("bam").unwrap().open(&at, &io, &OpenOptions::default()).await.unwrap();
+    dataset.load_index(&io, None).await.unwrap();
 }

@@ -287,7 +287,7 @@ async fn answer(
     let head = match fault {
         Some(Fault::Stale) => {
             let is_version = |line: &&str| line.to_ascii_lowercase().starts_with("etag:");
-            let others: Vec<&str> = lines.iter().map(|l| if is_version(&l) { "etag: \"stale\"" } else { *l }).collect();
+            let others: Vec<&str> = lines.iter().map(|l| if is_version(l) { "etag: \"stale\"" } else { *l }).collect();
             headers(&others)
         }
         _ => headers(&lines),
