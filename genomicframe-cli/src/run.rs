@@ -86,9 +86,12 @@ pub fn run(args: Args) -> Status {
     };
     let session = Session { ctx: ctx.clone(), writer: runtimes.writer.handle().clone(), threads: runtimes.threads };
     let parting = args.command.parting();
-    let work = runtimes.engine.spawn(async move { execute(&session, args.command).await });
-    let status = runtimes.supervisor.block_on(supervise(work));
+    let mut work = runtimes.engine.spawn(async move { execute(&session, args.command).await });
+    let status = runtimes.supervisor.block_on(supervise(&mut work));
     if let Status::Interrupted(_) = status {
+        // What it writes itself goes away with it; where all threads compute, that takes too long.
+        work.abort();
+        let _ = runtimes.supervisor.block_on(async { tokio::time::timeout(CLEAN_UP, work).await });
         if let Some(parting) = parting {
             tell(parting);
         }
@@ -133,7 +136,7 @@ fn tell_bad(bad: &BadRecords) {
 }
 
 /// Waits for the end or a signal, whichever is first.
-async fn supervise(work: JoinHandle<Result<(), Failure>>) -> Status {
+async fn supervise(work: &mut JoinHandle<Result<(), Failure>>) -> Status {
     let signal = match signals() {
         Ok(signal) => signal,
         Err(e) => {
@@ -177,12 +180,19 @@ fn context(command: &Command) -> Result<GenomicContext, Error> {
     builder.storage_options(storage).build()
 }
 
+/// `SIGXFSZ`, whose number is the same on Linux and macOS.
+#[cfg(unix)]
+const FILE_TOO_LARGE: i32 = 25;
+
 /// Waits for Ctrl-C or a polite kill, and tells which.
 #[cfg(unix)]
 fn signals() -> io::Result<impl Future<Output = u8>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    // A file beyond `ulimit -f` is then an error of its writer, who removes it, and not the end of the process.
+    let too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
     Ok(async move {
+        let _too_large = too_large;
         tokio::select! {
             _ = interrupt.recv() => 2,
             _ = terminate.recv() => 15,

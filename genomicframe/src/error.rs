@@ -1,8 +1,10 @@
 //! The one error type of the crate.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
+use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 /// `Result` with [`Error`].
@@ -144,12 +146,42 @@ impl From<genomicframe_core::Error> for Error {
 
 impl From<DataFusionError> for Error {
     fn from(e: DataFusionError) -> Self {
+        if let Some(cause) = full_disk(&e) {
+            // What a query writes outside of its output are the rows that it cannot hold. DataFusion does not say where.
+            let e = genomicframe_core::Error::io("the query needs temporary space there, and it cannot be written");
+            let e = e.in_object(std::env::temp_dir().display()).caused_by(cause);
+            return e.hint("TMPDIR names another folder; with a higher memory limit less is written").into();
+        }
         Self(Arc::new(Inner::Query(e)))
     }
 }
 
-impl From<datafusion::arrow::error::ArrowError> for Error {
-    fn from(e: datafusion::arrow::error::ArrowError) -> Self {
+/// That there was no room for a file which a query spilled to.
+fn full_disk(e: &DataFusionError) -> Option<io::Error> {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let cause = storage_cause(e)?;
+    let is_full = matches!(cause.kind(), StorageFull | QuotaExceeded | FileTooLarge | ReadOnlyFilesystem);
+    is_full.then(|| cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error))
+}
+
+/// What the system said, below the errors that Arrow and DataFusion wrap around each other's.
+fn storage_cause(e: &DataFusionError) -> Option<&io::Error> {
+    let cause = match e.find_root() {
+        DataFusionError::IoError(e) => e,
+        DataFusionError::ArrowError(e, _) => match &**e {
+            ArrowError::IoError(_, e) => e,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    match cause.get_ref().and_then(|inner| inner.downcast_ref::<DataFusionError>()) {
+        Some(inner) => storage_cause(inner),
+        None => Some(cause),
+    }
+}
+
+impl From<ArrowError> for Error {
+    fn from(e: ArrowError) -> Self {
         DataFusionError::from(e).into()
     }
 }

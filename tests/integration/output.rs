@@ -12,7 +12,7 @@ use genomicframe::{Execution, GenomicContext, Native, OutputFormat, Progress, Ta
 use crate::support::{Random, context, data, rows};
 
 /// SAM text of several pieces, every read with a name of its own: 40,000 reads, about 12 MB.
-fn reads() -> String {
+pub fn reads() -> String {
     let mut text = String::from("@HD\tVN:1.6\tSO:coordinate\n@SQ\tSN:chr1\tLN:200000000\n");
     let mut random = Random(7);
     for read in 0..40_000 {

@@ -40,6 +40,11 @@ pub(super) fn start(reader: Box<dyn Read + Send>, plan: Plan, workers: &Workers)
     Ok(results)
 }
 
+/// A reader of ours says itself what is wrong, and with what.
+fn failed(e: std::io::Error) -> Error {
+    e.downcast().unwrap_or_else(|e| Error::io("reading the input failed").caused_by(e))
+}
+
 enum Stop {
     Failed(Error),
     Abandoned,
@@ -92,7 +97,7 @@ impl Stage {
     fn read(&mut self) -> Result<bool> {
         self.stored.reserve(READ);
         let read = self.reader.by_ref().take(READ as u64).read_to_end(&mut self.stored);
-        Ok(read.map_err(|e| Error::io("reading the input failed").caused_by(e))? > 0)
+        Ok(read.map_err(failed)? > 0)
     }
 
     fn bgzf(&mut self) -> Result<(), Stop> {

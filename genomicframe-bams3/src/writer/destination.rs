@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -10,6 +11,8 @@ use genomicframe_core::{Error, Result};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
+
+use super::lock::{LOCK, Lock};
 
 /// Times that a conditional write is begun anew when it had no effect. The store itself has tried before.
 const TRIES: u32 = 3;
@@ -109,8 +112,8 @@ impl Destination {
     /// When the store fails.
     pub async fn replace(&self, key: &str, old: &Existing, bytes: impl Into<PutPayload>) -> Result<bool> {
         let bytes = bytes.into();
-        if self.folder.is_some() {
-            return self.replace_locally(key, old, bytes).await;
+        if let Some(folder) = &self.folder {
+            return self.replace_locally(folder, key, old, bytes).await;
         }
         let options = PutOptions::from(PutMode::Update(old.version.clone()));
         match self.store.put_opts(&self.key(key)?, bytes, options).await {
@@ -150,20 +153,15 @@ impl Destination {
     }
 
     /// Files have no conditional write: a lock file stands in, between writers of this kind.
-    async fn replace_locally(&self, key: &str, old: &Existing, bytes: PutPayload) -> Result<bool> {
-        const LOCK: &str = "_lock";
-        if !self.create(LOCK, PutPayload::default()).await? {
-            return Ok(false);
+    async fn replace_locally(&self, folder: &Path, key: &str, old: &Existing, bytes: PutPayload) -> Result<bool> {
+        let _lock = Lock::take(folder).map_err(|e| {
+            let name = format!("{}/{LOCK}", self.name.trim_end_matches('/'));
+            Error::io("another writer holds it, or it cannot be made").in_object(name).caused_by(e)
+        })?;
+        match self.get(key).await? {
+            Some(now) if now.version.e_tag == old.version.e_tag => self.put(key, bytes).await.map(|()| true),
+            _ => Ok(false),
         }
-        let replaced = async {
-            match self.get(key).await? {
-                Some(now) if now.version.e_tag == old.version.e_tag => self.put(key, bytes).await.map(|()| true),
-                _ => Ok(false),
-            }
-        };
-        let replaced = replaced.await;
-        self.delete(LOCK).await?;
-        replaced
     }
 
     /// Removes an object; one that is not there is no error.
@@ -171,6 +169,15 @@ impl Destination {
     /// # Errors
     /// When the store fails.
     pub async fn delete(&self, key: &str) -> Result<()> {
+        if let Some(folder) = self.folder.as_ref().filter(|_| is_unfinished(key)) {
+            return match std::fs::remove_file(folder.join(key)) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    let name = folder.join(key).display().to_string();
+                    Err(Error::io("it cannot be removed").in_object(name).caused_by(e))
+                }
+                _ => Ok(()),
+            };
+        }
         match self.store.delete(&self.key(key)?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(self.explain(key, e)),
@@ -189,12 +196,20 @@ impl Destination {
             rest.trim_start_matches('/').to_owned()
         };
         let mut keys: Vec<_> = listed.iter().map(|m| (own(&m.location), m.size)).collect();
+        if let Some(folder) = &self.folder {
+            let below = folder.join(prefix);
+            let unfinished = unfinished(&below).into_iter().filter_map(|(path, meta)| {
+                let key = path.strip_prefix(folder).ok()?.to_str()?;
+                Some((key.replace(std::path::MAIN_SEPARATOR, "/"), meta.len()))
+            });
+            keys.extend(unfinished);
+        }
         keys.sort();
         Ok(keys)
     }
 
-    /// Removes folders that hold nothing any more.
-    pub fn tidy(&self) {
+    /// Removes folders that hold nothing any more, and files that a writer killed before `begun` was writing.
+    pub fn tidy(&self, begun: SystemTime) {
         fn prune(folder: &Path) {
             let Ok(entries) = std::fs::read_dir(folder) else { return };
             for entry in entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
@@ -204,7 +219,36 @@ impl Destination {
             }
         }
         if let Some(folder) = &self.folder {
+            let left = unfinished(folder).into_iter();
+            for (path, _) in left.filter(|(_, meta)| meta.modified().is_ok_and(|at| at < begun)) {
+                // What cannot be removed is for `gf bams3 gc` to tell.
+                let _ = std::fs::remove_file(path);
+            }
             prune(folder);
         }
     }
+}
+
+/// Whether `name` is that of a file being written, which gets its own when it is whole: `x.chunk#1`. Such files are in no
+/// listing of [`LocalFileSystem`].
+fn is_unfinished(name: &str) -> bool {
+    let number = name.rsplit_once('#').map(|(_, number)| number);
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Files below `folder` that are being written, or were when their writer was killed.
+fn unfinished(folder: &Path) -> Vec<(PathBuf, std::fs::Metadata)> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            // Links are not followed.
+            let Ok(meta) = entry.metadata() else { continue };
+            if meta.is_dir() {
+                folders.push(entry.path());
+            } else if meta.is_file() && entry.file_name().to_str().is_some_and(is_unfinished) {
+                found.push((entry.path(), meta));
+            }
+        }
+    }
+    found
 }

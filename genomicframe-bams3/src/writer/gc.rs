@@ -1,6 +1,7 @@
 //! What no root refers to: left by replaced datasets and killed writers.
 
 use std::collections::HashSet;
+use std::time::SystemTime;
 
 use genomicframe_core::{Error, Result};
 
@@ -52,6 +53,6 @@ pub async fn remove(of: &Destination, unused: &[(String, u64)]) -> Result<()> {
     for (key, _) in unused {
         of.delete(key).await?;
     }
-    of.tidy();
+    of.tidy(SystemTime::UNIX_EPOCH);
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! | `cut` | where row groups and chunks end |
 //! | `encode` | row groups on all cores, chunks in order |
 //! | `destination` | the object store or folder, and its conditional writes |
+//! | `lock` | what stands in for these in a folder |
 //! | `resume` | what an interrupted conversion has done |
 //! | `header` | the header that is kept |
 //! | `commit` | header, index and root |
@@ -16,6 +17,7 @@ pub mod destination;
 mod encode;
 pub mod gc;
 mod header;
+mod lock;
 mod resume;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -114,6 +117,7 @@ pub async fn write(
     options: &WriteOptions,
     progress: Arc<Progress>,
 ) -> Result<Written> {
+    let begun = SystemTime::now();
     let old = to.get(ROOT).await?;
     let is_there = || Error::invalid("a dataset is there already").in_object(to.name()).hint("--overwrite replaces it");
     if old.is_some() && !options.overwrite && !options.resume {
@@ -138,7 +142,7 @@ pub async fn write(
             return Err(is_there());
         }
         resume::clear(to).await?;
-        to.tidy();
+        to.tidy(begun);
         let resumed_chunks = metadata.totals.chunks;
         return Ok(Written { metadata, resumed_chunks });
     }
@@ -172,36 +176,47 @@ pub async fn write(
 
     let mut all = done;
     let mut storing = FuturesUnordered::new();
-    let mut is_over = false;
-    while !is_over || !storing.is_empty() {
-        tokio::select! {
-            biased;
-            Some(stored) = storing.next() => {
-                let done: Done = stored?;
-                progress.chunks.fetch_add(1, Ordering::Relaxed);
-                progress.bytes.fetch_add(done.entry.bytes, Ordering::Relaxed);
-                all.push(done);
-            }
-            chunk = chunks.recv(), if !is_over && storing.len() < IN_FLIGHT => {
-                match chunk.ok_or_else(|| Error::io("an encoding thread ended without a result"))?? {
-                    Some(chunk) => storing.push(store(to, chunk)),
-                    None => is_over = true,
+    let stored = async {
+        let mut is_over = false;
+        while !is_over || !storing.is_empty() {
+            tokio::select! {
+                biased;
+                Some(stored) = storing.next() => {
+                    let done: Done = stored?;
+                    progress.chunks.fetch_add(1, Ordering::Relaxed);
+                    progress.bytes.fetch_add(done.entry.bytes, Ordering::Relaxed);
+                    all.push(done);
+                }
+                chunk = chunks.recv(), if !is_over && storing.len() < IN_FLIGHT => {
+                    match chunk.ok_or_else(|| Error::io("an encoding thread ended without a result"))?? {
+                        Some(chunk) => storing.push(store(to, chunk)),
+                        None => is_over = true,
+                    }
                 }
             }
         }
-    }
+        Ok(())
+    };
+    let stored: Result<()> = stored.await;
+    // What is on its way when something fails comes to its end: a thread that is left alone with it, in a process that ends,
+    // leaves half a file.
+    while storing.next().await.is_some() {}
+    stored?;
     all.sort_by_key(|d| d.entry.ordinal);
     let metadata = commit::commit(to, old.as_ref(), &header_text, dataset, source, layout, all).await?;
     resume::clear(to).await?;
-    to.tidy();
+    to.tidy(begun);
     Ok(Written { metadata, resumed_chunks })
 }
 
 /// Stores a chunk, then notes that it is there.
 async fn store(to: &Destination, chunk: Chunk) -> Result<Done> {
     let done = Done::of(&chunk);
-    to.put(&done.entry.path, chunk.bytes).await?;
-    resume::note(to, &done).await?;
+    let stored = async {
+        to.put(&done.entry.path, chunk.bytes).await?;
+        resume::note(to, &done).await
+    };
+    stored.await.map_err(|e| e.hint("what was stored stays: --resume goes on from there, --overwrite begins anew"))?;
     Ok(done)
 }
 

@@ -220,7 +220,7 @@ impl<W: Write> ParallelBgzfWriter<W> {
 }
 
 fn write_failed(e: std::io::Error) -> Error {
-    Error::io("writing failed").caused_by(e)
+    Error::io("cannot be written").caused_by(e)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 pub use disk_cache::{CachedIo, DiskCache};
 pub use errand::Errand;
 pub use failure::failure;
-pub use local::LocalIo;
+pub use local::{LocalIo, LocalReader};
 pub use location::Location;
 pub use memory::MemoryIo;
 pub use remembered::Remembered;

@@ -192,6 +192,12 @@ impl StreamFile {
                 Err(e) if (e.is_not_found() || e.is_denied()) && self.choice == IndexChoice::Auto => continue,
                 Err(e) => return Err(e),
             };
+            // One that came along with another version of the file says nothing of this one, which may still be open. Where
+            // a store has another version by now, its reads fail.
+            if matches!(at, Location::Local(_)) && io.head(at).await? != *self.object() {
+                let e = Error::io("the file was replaced or rewritten while its index was being read").in_object(at);
+                return Err(e.hint("read it again when its writer is done"));
+            }
             let index = BinningIndex::parse(&bytes).map_err(|e| e.in_object(&candidate))?;
             if index.end_of_placed().is_some_and(|end| end > VirtualOffset::new(self.object().size, 0)) {
                 return Err(Error::corrupt(format!("the index points past the end of {at}"))

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use genomicframe_bams3::metadata::Source as Origin;
 use genomicframe_bams3::source::{Input, Records, Source};
 use genomicframe_core::Error;
-use genomicframe_core::io::{Location, ObjectIo, ObjectMeta};
+use genomicframe_core::io::{LocalReader, Location, ObjectIo, ObjectMeta};
 use tokio::runtime::Handle;
 
 use super::is_stdin;
@@ -56,9 +56,7 @@ pub(super) async fn open(from: &str, access: &Access) -> Result<Stream> {
     let modified = object.modified.and_then(since);
     let origin = Origin { name: at.file_name().to_owned(), bytes: Some(object.size), sorted: false };
     let reader: Box<dyn Read + Send> = match &at {
-        Location::Local(path) => {
-            Box::new(File::open(path).map_err(|e| Error::io("cannot read it").in_object(&at).caused_by(e))?)
-        }
+        Location::Local(_) => Box::new(LocalReader::open(&object)?),
         Location::Url(_) => {
             let (io, handle) = (Arc::clone(&access.io), Handle::current());
             Box::new(ObjectReader { io, object, handle, at: 0, held: Bytes::new() })

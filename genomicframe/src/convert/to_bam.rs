@@ -9,6 +9,7 @@ use genomicframe_core::bgzf::Level;
 use genomicframe_core::formats::bam::WriteIndex;
 use genomicframe_core::genome::{Region, RegionSet};
 use genomicframe_core::index::IndexKind;
+use genomicframe_core::io::Location;
 use genomicframe_core::{Error as CoreError, Result as CoreResult};
 
 use crate::context::GenomicContext;
@@ -75,8 +76,10 @@ impl GenomicContext {
         let index = if options.index { WriteIndex::Fitting } else { WriteIndex::No };
         let export = ExportOptions { level: options.level, threads: options.threads, index, regions };
         let (io, progress) = (Arc::clone(&self.access().io), Arc::new(Progress::default()));
+        // An error of the dataset names its object already.
+        let here = |e: CoreError| e.in_object(Location::shown(&to.to_string_lossy()));
         let write = |out| async {
-            let written = to_bam(&opened, io, out, &export, progress).await?;
+            let written = to_bam(&opened, io, out, &export, progress).await.map_err(here)?;
             Ok((written.records, written.index))
         };
         let ((records, index), finish) = self.target(to)?.fill(write).await?;

@@ -84,7 +84,8 @@ const AHEAD: usize = 2;
 /// Batches of a running query: a blocking iterator and [`RecordBatchReader`].
 pub struct ArrowStream {
     schema: SchemaRef,
-    batches: Receiver<Result<RecordBatch>>,
+    /// `None` ends them, so that a worker which panicked is not taken for the end.
+    batches: Receiver<Result<Option<RecordBatch>>>,
     /// One permit for each batch that may be made before another is taken.
     room: Arc<Semaphore>,
     worker: tokio::task::JoinHandle<()>,
@@ -100,8 +101,9 @@ impl ArrowStream {
         let worker = runtime::spawn(async move {
             while let Ok(permit) = permits.acquire().await {
                 permit.forget();
-                let Some(batch) = stream.next().await else { break };
-                if sender.send(batch.map_err(Error::from)).is_err() {
+                let batch = stream.next().await.transpose().map_err(Error::from);
+                let is_last = !matches!(batch, Ok(Some(_)));
+                if sender.send(batch).is_err() || is_last {
                     break;
                 }
             }
@@ -129,10 +131,10 @@ impl Iterator for ArrowStream {
         if self.ended {
             return None;
         }
-        let batch = self.batches.recv().ok()?;
+        let batch = self.batches.recv().unwrap_or_else(|_| Err(runtime::lost()));
         self.room.add_permits(1);
-        self.ended = batch.is_err();
-        Some(batch.map_err(|e| ArrowError::ExternalError(Box::new(e))))
+        self.ended = !matches!(batch, Ok(Some(_)));
+        batch.transpose().map(|batch| batch.map_err(|e| ArrowError::ExternalError(Box::new(e))))
     }
 }
 

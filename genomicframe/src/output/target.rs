@@ -1,9 +1,11 @@
 //! Where output goes. A file gets its name only when it is whole.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use super::upload::{ObjectTarget, Upload, pipe};
 use crate::error::{Error, Result};
@@ -165,17 +167,27 @@ pub(crate) struct Temporary {
     renamed: bool,
 }
 
+/// Time after which a temporary file that nobody writes to was left by a process that was killed.
+const ABANDONED: Duration = Duration::from_secs(60);
+
 impl Temporary {
     fn beside(last: &Path) -> io::Result<(File, Self)> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = last.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
+        let mut start = OsString::from(".");
+        start.push(name);
+        start.push(".");
+        remove_abandoned(last, &start);
         loop {
-            let mut hidden = std::ffi::OsString::from(".");
-            hidden.push(name);
-            hidden.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+            let mut hidden = start.clone();
+            hidden.push(format!("{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
             let path = last.with_file_name(hidden);
             match File::create_new(&path) {
-                Ok(file) => return Ok((file, Self { path, last: last.to_owned(), renamed: false })),
+                Ok(file) => {
+                    // Says that its writer lives, where the file system has such locks; they end with the process.
+                    let _ = file.try_lock();
+                    return Ok((file, Self { path, last: last.to_owned(), renamed: false }));
+                }
                 // Left by a killed process that had this one's id.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
@@ -199,9 +211,52 @@ impl Drop for Temporary {
     }
 }
 
+/// Removes the temporary files that killed writers of `last` left, whose names begin with `start`.
+fn remove_abandoned(last: &Path, start: &OsStr) {
+    let folder = last.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_ours = |name: &OsStr| {
+        let (name, start) = (name.as_encoded_bytes(), start.as_encoded_bytes());
+        let id = name.strip_prefix(start).and_then(|rest| rest.strip_suffix(b".tmp"));
+        id.is_some_and(|id| !id.is_empty() && id.iter().all(|b| b.is_ascii_digit() || *b == b'-'))
+    };
+    // Whatever cannot be looked at or removed stays.
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for path in entries.filter(|entry| is_ours(&entry.file_name())).map(|entry| entry.path()) {
+        let is_abandoned = |file: File| {
+            let written = file.metadata()?.modified()?;
+            let is_old = SystemTime::now().duration_since(written).is_ok_and(|age| age > ABANDONED);
+            io::Result::Ok(is_old && file.try_lock().is_ok())
+        };
+        if File::open(&path).and_then(is_abandoned).unwrap_or(false) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_killed_writers_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = SystemTime::now() - 2 * ABANDONED;
+        let make = |name: &str, at: SystemTime| {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_modified(at).unwrap();
+            file
+        };
+        make(".x.tsv.17-0.tmp", old);
+        make(".x.tsv.18-0.tmp", SystemTime::now());
+        make(".x.tsv.mine.tmp", old);
+        make(".y.tsv.17-0.tmp", old);
+        let living = make(".x.tsv.19-3.tmp", old);
+        living.lock().unwrap();
+        let (_, temporary) = Temporary::beside(&folder.path().join("x.tsv")).unwrap();
+        drop(temporary);
+        let kept = [".x.tsv.18-0.tmp", ".x.tsv.19-3.tmp", ".x.tsv.mine.tmp", ".y.tsv.17-0.tmp"];
+        assert_eq!(files(folder.path()), kept);
+    }
 
     fn files(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());

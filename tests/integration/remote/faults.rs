@@ -46,8 +46,16 @@ fn schedule(seed: u64, every: u64) -> impl Fn(&Request, u64) -> Option<Fault> + 
         if !number.is_multiple_of(every) {
             return None;
         }
-        let kinds =
-            [Fault::SlowDown, Fault::Reset, Fault::Truncate, Fault::Flip, Fault::Hang, Fault::Stall, Fault::Lost];
+        let kinds = [
+            Fault::SlowDown,
+            Fault::Reset,
+            Fault::Truncate,
+            Fault::Flip,
+            Fault::Hang,
+            Fault::Stall,
+            Fault::Lost,
+            Fault::Stale,
+        ];
         let kind = kinds[(number / every) as usize % kinds.len()];
         // BAI, plain text and listings have no checksums: over a wire that changes bits nobody could tell.
         let is_checked = [".bai", ".fastq", ".bed"].iter().all(|end| !request.url.ends_with(end));

@@ -19,7 +19,7 @@ mod cached;
 mod faults;
 mod figures;
 pub mod proxy;
-mod rows;
+pub mod rows;
 mod secrets;
 pub mod servers;
 mod writes;

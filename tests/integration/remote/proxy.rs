@@ -35,6 +35,8 @@ pub enum Fault {
     Stall,
     /// The server answers, and the connection is reset before anything of that comes.
     Lost,
+    /// It names another version than the one that it brings.
+    Stale,
 }
 
 /// Decides by the request, and how often it was asked before.
@@ -282,7 +284,15 @@ async fn answer(
     if fault == Some(Fault::Lost) {
         return Ok(After::Reset);
     }
-    client.write_all(headers(&lines).as_bytes()).await?;
+    let head = match fault {
+        Some(Fault::Stale) => {
+            let is_version = |line: &&str| line.to_ascii_lowercase().starts_with("etag:");
+            let others: Vec<&str> = lines.iter().map(|l| if is_version(l) { "etag: \"stale\"" } else { *l }).collect();
+            headers(&others)
+        }
+        _ => headers(&lines),
+    };
+    client.write_all(head.as_bytes()).await?;
     let end = match fault {
         Some(Fault::Truncate | Fault::Stall) => length / 2,
         _ => length,
