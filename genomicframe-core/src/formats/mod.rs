@@ -4,6 +4,7 @@ pub mod bam;
 pub mod bed;
 pub mod fastq;
 pub mod gff;
+mod other;
 pub mod sam;
 pub mod vcf;
 
@@ -52,12 +53,19 @@ pub async fn detect(at: &Location, io: &dyn ObjectIo) -> Result<&'static dyn For
     let mut head = file.head(io, SNIFFED);
     // Broken data is the format's to report, in its own words.
     let _ = head.at_least(SNIFFED).await;
-    let sniffed = ALL.iter().copied().find(|f| f.sniff(head.bytes()));
-    sniffed.or_else(|| by_name(at.file_name())).ok_or_else(|| {
+    if let Some(format) = ALL.iter().copied().find(|f| f.sniff(head.bytes())) {
+        return Ok(format);
+    }
+    // Under the name of a format that is read, another one's content would be told as that one's first broken record.
+    if let Some(e) = other::told(head.bytes(), at.file_name()) {
+        return Err(e.in_object(at));
+    }
+    by_name(at.file_name()).ok_or_else(|| {
         let known: Vec<_> = ALL.iter().map(|f| f.id().0).collect();
         Error::unsupported(format!("not a format that is known here ({})", known.join(", ")))
             .in_object(at)
             .text(&head.bytes()[..head.bytes().len().min(32)])
+            .hint("where neither content nor name tells the format, name it: read_bed('…'), read_gff('…')")
     })
 }
 

@@ -38,6 +38,8 @@ const CHAIN: usize = 3;
 /// Bytes looked at for a cut: first, and at most.
 const LOOK: u64 = 256 << 10;
 const LOOK_MOST: u64 = 8 << 20;
+/// Bytes inflated to find a record, at most: longer ones are not looked for.
+const INFLATED_MOST: usize = 32 << 20;
 /// Stored bytes of a partition, at least: what finding a cut costs must be little beside it.
 const LEAST: u64 = 1 << 20;
 /// Places looked for at the same time.
@@ -117,28 +119,68 @@ impl Finder<'_> {
 
 /// A record's place: the index in `stored` of its block, and the offset within.
 fn in_blocks(stored: &[u8], starts: &dyn RecordStarts) -> Option<(usize, u16)> {
-    let candidates = memchr::memmem::find_iter(&stored[..stored.len().min(2 * MAX_BLOCK)], &[0x1f, 0x8b, 0x08]);
-    candidates.map(|at| in_chain(stored, at, starts)).find(Option::is_some).flatten()
+    let mut looked = 0;
+    for at in memchr::memmem::find_iter(&stored[..stored.len().min(2 * MAX_BLOCK)], &[0x1f, 0x8b, 0x08]) {
+        // Blocks of a chain that led nowhere lead nowhere from its middle either: many small ones must not be walked again
+        // from each of them.
+        if at < looked {
+            continue;
+        }
+        let chain = Chain::walk(stored, at);
+        looked = chain.end;
+        if let Some(place) = chain.place(starts) {
+            return Some(place);
+        }
+    }
+    None
 }
 
-/// The same in the blocks that follow one another from `at` on; `None` also where none do.
-fn in_chain(stored: &[u8], mut at: usize, starts: &dyn RecordStarts) -> Option<(usize, u16)> {
-    let (mut inflater, mut inflated) = (Inflater::default(), Vec::new());
-    // Where each block begins, in `inflated` and in `stored`.
-    let mut blocks: Vec<(usize, usize)> = Vec::new();
-    while let Some(size) = block_size(&stored[at..]).ok()?.filter(|size| at + size <= stored.len()) {
-        let before = inflated.len();
-        inflater.inflate(&stored[at..at + size], &mut inflated).ok()?;
-        if inflated.len() > before {
-            blocks.push((before, at));
+/// Blocks that follow one another.
+struct Chain {
+    inflated: Vec<u8>,
+    /// Where each block that is not empty begins, in `inflated` and in `stored`.
+    blocks: Vec<(usize, usize)>,
+    /// Where in `stored` the last one ends.
+    end: usize,
+    /// Whether what follows is no block.
+    broken: bool,
+}
+
+impl Chain {
+    fn walk(stored: &[u8], at: usize) -> Self {
+        let mut inflater = Inflater::default();
+        let mut chain = Self { inflated: Vec::new(), blocks: Vec::new(), end: at, broken: false };
+        // What little data inflates to may be much.
+        while chain.inflated.len() < INFLATED_MOST {
+            let block = match block_size(&stored[chain.end..]) {
+                Ok(Some(size)) if chain.end + size <= stored.len() => &stored[chain.end..chain.end + size],
+                Ok(_) => return chain,
+                Err(_) => return Self { broken: true, ..chain },
+            };
+            let before = chain.inflated.len();
+            if inflater.inflate(block, &mut chain.inflated).is_err() {
+                return Self { broken: true, ..chain };
+            }
+            if chain.inflated.len() > before {
+                chain.blocks.push((before, chain.end));
+            }
+            chain.end += block.len();
         }
-        at += size;
+        chain
     }
-    let start = starts.first(&inflated)?;
-    let block = blocks.partition_point(|(begin, _)| *begin <= start).checked_sub(1)?;
-    if blocks.len() - block < CHAIN {
-        return None;
+
+    /// Where a record begins, if enough blocks follow it to be sure.
+    fn place(&self, starts: &dyn RecordStarts) -> Option<(usize, u16)> {
+        let Self { inflated, blocks, .. } = self;
+        if self.broken {
+            return None;
+        }
+        let start = starts.first(inflated)?;
+        let block = blocks.partition_point(|(begin, _)| *begin <= start).checked_sub(1)?;
+        if blocks.len() - block < CHAIN {
+            return None;
+        }
+        let (begin, place) = blocks[block];
+        Some((place, u16::try_from(start - begin).ok()?))
     }
-    let (begin, place) = blocks[block];
-    Some((place, u16::try_from(start - begin).ok()?))
 }

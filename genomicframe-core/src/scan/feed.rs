@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
+use super::advice::DAMAGED;
 use super::metrics::add_time;
 use super::requests::{Prefetch, Requester};
 use super::{Framing, Piece, ScanMetrics, Segment, Spawn};
@@ -192,7 +193,10 @@ impl<'a> Feed<'a> {
 
     /// The next piece; `None` at the end of the object.
     pub(super) async fn next(&mut self) -> Result<Option<Piece>> {
-        let piece = self.piece().await.map_err(|e| e.in_object(&self.object.location))?;
+        let piece = self.piece().await.map_err(|e| match e.is_corrupt() {
+            true => e.in_object(&self.object.location).hint(DAMAGED),
+            false => e.in_object(&self.object.location),
+        })?;
         if let Some(piece) = &piece {
             self.metrics.bytes_inflated.fetch_add(piece.bytes.len() as u64, Ordering::Relaxed);
         }
@@ -366,7 +370,9 @@ impl<'a> Head<'a> {
     pub async fn more(&mut self) -> Result<bool> {
         if self.bytes.len() > self.limit {
             return Err(Error::limit(format!("the header is longer than {} bytes", self.limit))
-                .in_object(&self.feed.object.location));
+                .in_object(&self.feed.object.location)
+                .at(self.offset(self.bytes.len()))
+                .hint("raise the limit header_bytes if the file is to be trusted"));
         }
         match self.feed.next().await? {
             Some(piece) => {

@@ -8,11 +8,13 @@
 //! Only `open`, `load_index` and [`drive`] read bytes. A plan is a value: `EXPLAIN` prints it and tests count its requests
 //! and bytes. A decoder never waits for anything, so the same one serves files, object stores, tests and fuzzers.
 
+pub(crate) mod advice;
 mod ahead;
 mod cuts;
 mod drive;
 pub(crate) mod evaluate;
 mod feed;
+mod first_record;
 mod metrics;
 mod narrow;
 mod options;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::cuts;
+use super::{advice, cuts};
 use super::feed::FeedState;
 use super::stretches::{self, Stretch};
 use super::{
@@ -171,7 +171,7 @@ impl StreamFile {
                 Err(e) if (e.is_not_found() || e.is_denied()) && self.choice == IndexChoice::Auto => continue,
                 Err(e) => return Err(e),
             };
-            let index = BinningIndex::parse(&bytes).map_err(|e| e.in_object(&candidate))?;
+            let index = BinningIndex::parse(&bytes).map_err(|e| advice::on_index(e.in_object(&candidate)))?;
             if index.end_of_placed().is_some_and(|end| end > VirtualOffset::new(self.object().size, 0)) {
                 return Err(Error::corrupt(format!("the index points past the end of {at}"))
                     .in_object(candidate)
@@ -209,7 +209,7 @@ impl StreamFile {
             Err(e) if e.is_not_found() || e.is_denied() => return Ok(None),
             read => read?,
         };
-        let blocks = gzi::blocks(&bytes).map_err(|e| e.in_object(&at))?;
+        let blocks = gzi::blocks(&bytes).map_err(|e| e.in_object(&at).hint("make it anew: bgzip -r"))?;
         if blocks.last().is_some_and(|last| *last >= self.object().size) {
             return Err(Error::corrupt(format!("the index points past the end of {}", self.object().location))
                 .in_object(at)

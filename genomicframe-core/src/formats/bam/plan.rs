@@ -18,7 +18,7 @@ use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
     Condition, Cut, Dataset, Decoder, FormatId, Head, IndexState, OpenOptions, Partition, Pushdown, RecordDecoder,
-    ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
+    ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, advice,
 };
 
 /// An opened BAM file.
@@ -41,7 +41,7 @@ impl BamDataset {
                 let first = sample_records(&mut head, &header, options).await?;
                 Ok((header, first, start))
             };
-            read.await.map_err(|e: Error| e.in_object(at))?
+            read.await.map_err(|e: Error| advice::on_header(e.in_object(at), CORRECT))?
         };
         let file = AlignmentFile::new(file, Arc::clone(&header.contigs), start, first, &options.columns);
         Ok(Self { file, header: Arc::new(header), longest: options.limits.record_bytes })
@@ -52,6 +52,9 @@ impl BamDataset {
         &self.header
     }
 }
+
+/// What to do about a broken header.
+const CORRECT: &str = "the file is damaged or no BAM: copy or download it again; samtools quickcheck looks at it too";
 
 /// Looks for tags in the first records, and at where the first one lies. A broken record is left for the scan to report.
 async fn sample_records(head: &mut Head<'_>, header: &BamHeader, options: &OpenOptions) -> Result<FirstRecords> {

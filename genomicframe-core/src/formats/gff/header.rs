@@ -67,6 +67,10 @@ pub(super) async fn read(head: &mut Head<'_>, options: &OpenOptions) -> Result<L
         }
         match kind(line) {
             Line::Skipped => return Ok(ControlFlow::Continue(false)),
+            Line::End if records == 0 && line.starts_with(b">") => {
+                let e = Error::unsupported("sequences before any feature: this is FASTA, not GFF").text(line);
+                return Err(e.hint("sequences are not read yet"));
+            }
             Line::End => return Ok(ControlFlow::Break(())),
             Line::Record => {}
         }

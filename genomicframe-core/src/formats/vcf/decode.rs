@@ -13,7 +13,7 @@ use super::schema::{Columns, Key, Kind, Source};
 use super::values::Cells;
 use crate::error::{Error, Result};
 use crate::scan::{BrokenRow, Rows, ScanRequest, Segment, Selected, SpanFilter, Test, Warnings, row_by_row};
-use crate::text::lines;
+use crate::text::lines::{self, LineFramer};
 use crate::text::lists::Broken;
 
 /// Where a partition begins.
@@ -38,6 +38,7 @@ pub(super) struct VcfRows {
     tested: Vec<Option<Finder>>,
     /// The last contig that was looked at.
     contig: Vec<u8>,
+    framer: LineFramer,
     builders: Builders,
     info: Option<InfoReader>,
     genotypes: Option<GenotypeReader>,
@@ -135,6 +136,7 @@ impl VcfRows {
             end: Finder::new("END", None),
             tested,
             contig: Vec::new(),
+            framer: LineFramer::default(),
             builders,
             info: (!info.is_empty()).then(|| InfoReader::new(info.into_iter(), columns.info.len())),
             genotypes: (!format.is_empty()).then(|| GenotypeReader::new(&format, &columns)),
@@ -240,7 +242,7 @@ impl Rows for VcfRows {
     }
 
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
-        Ok(lines::frame(bytes, last))
+        Ok(self.framer.frame(bytes, last))
     }
 
     fn select(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<Option<VcfRow>> {
