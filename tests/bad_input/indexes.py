@@ -4,8 +4,8 @@ import os
 import struct
 
 from files import (
-    CONTIGS, bai, bgzf, binning, blocks_of, csi, feature, indexed_bam, indexed_text, read, site, tabix_names, tbi,
-    u32, vcf_head,
+    CONTIGS, bai, bam_header, bgzf, binning, blocks_of, csi, feature, indexed_bam, indexed_text, read, reg2bin, site,
+    tabix_names, tbi, u32, vcf_head, virtual,
 )
 
 NAMES = [name for name, _ in CONTIGS]
@@ -60,25 +60,17 @@ def long_contigs(t):
     far = [(0, 100, read("a", pos=100)), (0, 550_000_000, read("b", pos=550_000_000)), (1, 2**31 - 100, read("c", ref=1, pos=2**31 - 100))]
     stored, parts = indexed_bam(far, contigs=long)
     starts = blocks_of(stored)
-    whole = [(starts[0] << 16 | 0, starts[-1] << 16)]
+    whole = [(starts[0] << 16, starts[-1] << 16)]
     t.rows_are(54, "no_index.bam", stored, 1, why="without an index nothing limits a contig", read="region=chr1:550000001-550000010")
     # A BAI numbers bins up to 2^29 only: another one is a broken index.
     broken = [({37449 + 5: whole}, [], None), ({}, [], None)]
     beside(t, 54, "bai_beyond.bam", stored, {".bai": bai(broken)})
     t.error(54, "bai_beyond.bam", None, "bin & CSI", "-", "SAMv1 5.2: a BAI reaches to 2^29", read="region=chr1:550000001-550000010")
-    deep = []
-    size, at = 512, len(stored)
-    from files import bam_header, reg2bin, virtual
-    at = len(bam_header(contigs=long))
-    for ref in range(2):
-        bins = {}
-        for of, pos, record in far:
-            begin, stop = virtual(starts, size, at), virtual(starts, size, at + len(record))
-            if of == ref:
-                bins.setdefault(reg2bin(pos, pos + 10, 14, 6), (0, []))[1].append((begin, stop))
-            at += len(record)
-        at = len(bam_header(contigs=long))
-        deep.append(bins)
+    deep, at = [{}, {}], len(bam_header(contigs=long))
+    for ref, pos, record in far:
+        chunk = virtual(starts, 512, at), virtual(starts, 512, at + len(record))
+        deep[ref].setdefault(reg2bin(pos, pos + 10, 14, 6), (0, []))[1].append(chunk)
+        at += len(record)
     beside(t, 54, "csi.bam", stored, {".csi": csi(deep, depth=6)})
     t.rows_are(54, "csi.bam", None, 1, why="CSIv1: depth 6 reaches to 2^32", read="region=chr1:550000001-550000010", check="max(pos) => 550000001")
     t.rows_are(54, "csi.bam", None, 1, why="and the last position of a BAM", read="region=chr2:2147483540-2147483560", check="max(pos) => 2147483549")
@@ -98,7 +90,7 @@ def stale(t):
     more, _ = indexed_bam([(0, 5, read(f"new{i}", pos=5)) for i in range(50)] + sorted_reads())
     beside(t, 62, "rewritten.bam", more, {".bai": bai(t.parts)}, NEW, OLD)
     t.case(62, "rewritten.bam", None, "safe", 20, read=REGION, why="never fewer rows; a wrong place is an error")
-    t.case(62, "rewritten.bam", None, "safe", 190, read="all", why="partitions begin where the index says")
+    t.case(62, "rewritten.bam", None, "safe", 180, read="all", why="partitions begin where the index says")
     fewer, _ = indexed_bam(sorted_reads(2000))
     beside(t, 62, "shorter.bam", fewer, {".bai": bai(t.parts)}, NEW, OLD)
     t.error(62, "shorter.bam", None, "index", "-", "it points past the file's end", read=REGION)
@@ -164,7 +156,6 @@ def foreign(t):
     t.error(63, "cut.vcf.gz", None, "index|BGZF", "-", "cut short", read=REGION)
     beside(t, 63, "trailing.bam", t.reads, {".bai": bai(t.parts) + b"more"})
     t.error(63, "trailing.bam", None, "index", "-", "bytes follow its end", read=REGION)
-    head = vcf_head()
     gff_lines = [feature(pos, pos + 10) for pos in range(1, 90_000, 1000)]
     data, parts = indexed_text(b"##gff-version 3\n", gff_lines, span_of_feature, NAMES)
     beside(t, 63, "of_vcf.gff3.gz", data, {".tbi": tbi(parts, NAMES)})
@@ -173,7 +164,6 @@ def foreign(t):
 
 def counts(t):
     sound = bai(t.parts)
-    none = ({}, [], None)
     for name, n in [("negative", -1), ("huge", MAX), ("least", -(2**31))]:
         why = "checked against the bytes that are there before memory is taken"
         for field, index in [
@@ -211,7 +201,6 @@ def counts(t):
     bomb = bgzf(b"TBI\1" + bytes(300 << 20), end=b"")
     beside(t, 64, "inflates_to_300_mb.vcf.gz", t.sites, {".tbi": bomb})
     t.error(64, "inflates_to_300_mb.vcf.gz", None, "index", "-", "above the limit of 256 MiB", read=REGION)
-    assert none
 
 
 def shapes(t):

@@ -40,9 +40,11 @@ def sam_lines(t):
     for name, tag in [
         ("no_type", "NM"), ("no_value", "NM:i"), ("text_for_integer", "NM:i:abc"), ("integer_2_32", f"NM:i:{2**32}"), ("integer_least", f"NM:i:{-(2**31) - 1}"),
         ("unknown_type", "XX:Q:1"), ("long_name", "NMX:i:1"), ("float", "XF:f:abc"), ("array_type", "XB:B:x,1"), ("array_value", "XB:B:i,x"),
-        ("array_empty_value", "XB:B:i,1,,2"), ("character", "XA:A:ab"), ("hex", "XH:H:1"), ("hex_digit", "XH:H:GG"), ("empty", ""), ("digit_first", "1X:i:1"),
+        ("array_empty_value", "XB:B:i,1,,2"), ("character", "XA:A:ab"), ("hex", "XH:H:1"), ("hex_digit", "XH:H:GG"), 
     ]:
         second(f"tag_{name}", "", "SAMv1 1.5: TAG:TYPE:VALUE", tags=(tag,))
+    for name, tag in [("empty", ""), ("digit_first", "1X:i:1")]:
+        t.rows_are(53, f"tag_{name}.sam", sam(sam_line(tags=(tag,))), 3, why="against SAMv1 1.5, and read as samtools reads it")
     t.rows_are(53, "tag_twice.sam", sam(sam_line(tags=("NM:i:1", "NM:i:2"))), 3, "tag", "SAMv1 1.5: once each; the first holds", check="max(tag_nm) => 1")
     ten = b"\t".join(sam_line().split(b"\t")[:10]) + b"\n"
     t.error(53, "ten_columns.sam", sam(ten), "QUAL|fields", "line 5", "SAMv1 1.4: eleven fields")
@@ -169,7 +171,7 @@ def intervals(t):
         ("two_columns", b"chr1\t1\n", "column"), ("one_column", b"chr1\n", "column"), ("three_columns", b"chr1\t1\t5\n", "column"), ("five_columns", b"chr1\t1\t5\tx\t7\n", "column"),
         ("start_after_end", b"chr1\t9\t5\tx\n", "end"), ("negative", b"chr1\t-1\t5\tx\n", "start"), ("end_negative", b"chr1\t1\t-5\tx\n", "end"), ("start_text", b"chr1\ta\t5\tx\n", "start"),
         ("start_empty", b"chr1\t\t5\tx\n", "start"), ("start_float", b"chr1\t1.5\t5\tx\n", "start"), ("start_thousands", b"chr1\t1,000\t5000\tx\n", "start"), ("end_2_63", b"chr1\t1\t9223372036854775808\tx\n", "end"),
-        ("end_2_64", b"chr1\t1\t18446744073709551616\tx\n", "end"), ("chrom_empty", b"\t1\t5\tx\n", "chrom"), ("tab_only", b"\t\t\t\n", ""),
+        ("end_2_64", b"chr1\t1\t18446744073709551616\tx\n", "end"), ("chrom_empty", b"\t1\t5\tx\n", "chrom"),
     ]:
         second(name, line, text)
     t.error(61, "two_columns_first.bed", b"chr1\t1\n", "column", "line 1|-", "BED 1.5: at least three columns")
@@ -183,5 +185,9 @@ def intervals(t):
     t.rows_are(61, "blocks.bed", twelve % (b"2", b"10,10", b"0,90"), 1, why="sound")
     t.rows_are(61, "blocks_comma.bed", twelve % (b"2", b"10,10,", b"0,90,"), 1, why="as UCSC writes them")
     for name, count, sizes, starts, text in [("more", b"3", b"10,10", b"0,90", "block"), ("fewer", b"1", b"10,10", b"0,90", "block"), ("starts", b"2", b"10,10", b"0", "block"), ("huge", b"2147483647", b"10,10", b"0,90", "block"), ("text", b"2", b"a,b", b"0,90", "block"), ("negative", b"-1", b"10,10", b"0,90", "block")]:
-        t.error(61, f"blocks_{name}.bed", twelve % (count, sizes, starts), text, "line 1", "BED 1.5: blockCount is their number", 1)
-    t.error(61, "score.bed", b"chr1\t1\t5\tx\thigh\n", "score", "line 1", "BED 1.5: a number", 1)
+        sound = twelve % (b"2", b"10,10", b"0,90")
+        t.error(61, f"blocks_{name}.bed", sound + twelve % (count, sizes, starts), text, "line 2", "BED 1.5: blockCount is their number", 2)
+        t.rows_are(61, f"blocks_{name}_span.bed", sound + twelve % (count, sizes, starts), 2, why="the blocks are not read", read="columns=chrom,name")
+    t.rows_are(61, "blocks_text_first.bed", twelve % (b"2", b"a,b", b"0,90"), 1, why="the first line does not have BED's fields there: other columns, read as text", check="max(column_11) => a,b")
+    t.error(61, "score.bed", good[:-1] + b"\t5\n" + b"chr1\t1\t5\tx\thigh\n", "score", "line 2", "BED 1.5: a number", 2)
+    t.rows_are(61, "tab_only.bed", good + b"\t\t\t\n" + good, 2, why="BED 1.4: a line of blanks is a blank line")

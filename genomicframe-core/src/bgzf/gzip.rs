@@ -108,7 +108,8 @@ impl GzipStream {
                     used += eaten;
                     (self.eaten, self.made) = (self.eaten + eaten as u64, self.made + made as u64);
                     if self.made > FREE && self.made / RATIO > self.eaten {
-                        let what = format!("{} bytes inflate to {}, more than {RATIO} times as many", self.eaten, self.made);
+                        let what =
+                            format!("{} bytes inflate to {}, more than {RATIO} times as many", self.eaten, self.made);
                         return Err(Error::limit(what).hint("if that is meant, pack it anew: gzip -dc | bgzip"));
                     }
                     out.truncate(start + made);
@@ -233,6 +234,23 @@ mod tests {
             assert_eq!(out.len(), text.len() + 4);
             assert!(out.ends_with(b"tail"));
         }
+    }
+
+    #[test]
+    fn what_inflates_a_thousandfold_is_refused_beyond_64_mib() {
+        let of = |len: usize| {
+            let (file, mut stream, mut out, mut made) = (member(&vec![0; len]), GzipStream::default(), Vec::new(), 0);
+            let mut done = stream.inflate(&file, &mut out, 1 << 20);
+            while let Ok(false) = done {
+                made += out.len();
+                out.clear();
+                done = stream.inflate(&[], &mut out, 1 << 20);
+            }
+            done.map(|_| made + out.len())
+        };
+        assert_eq!(of(64 << 20).unwrap(), 64 << 20);
+        let e = of(80 << 20).unwrap_err();
+        assert!(e.is_limit(), "{e}");
     }
 
     #[test]

@@ -29,8 +29,10 @@ const MAGIC: [(&[u8], &str, &str); 18] = [
 ];
 
 /// Endings of formats that have no first bytes of their own.
-const ENDINGS: [(&str, &str, &str); 2] =
-    [("gtf", "GTF", "GFF3 is read: gffread -E x.gtf -o x.gff3 converts it"), ("gff2", "GFF2", "only version 3 of GFF is read")];
+const ENDINGS: [(&str, &str, &str); 2] = [
+    ("gtf", "GTF", "GFF3 is read: gffread -E x.gtf -o x.gff3 converts it"),
+    ("gff2", "GFF2", "only version 3 of GFF is read"),
+];
 
 /// What `head`, the first inflated bytes of the file called `name`, is instead of a format that is read, if that is clear.
 pub(super) fn told(head: &[u8], name: &str) -> Option<Error> {

@@ -29,18 +29,7 @@ impl LocalIo {
             return Ok(Arc::clone(file));
         }
         let file = File::open(path).map_err(|e| explain(&object.location, e))?;
-        let now = describe(&object.location, &file.metadata().map_err(|e| explain(&object.location, e))?)?;
-        // A part of a dataset is known by its parent, which has its size and checksum but neither version nor time.
-        let by_parent = object.etag.is_none() && object.modified.is_none();
-        if by_parent && now.size != object.size {
-            let what = format!("it has {} bytes where {} belong: cut short, or another one's", now.size, object.size);
-            return Err(Error::corrupt(what).in_object(&object.location));
-        }
-        if !by_parent && now != *object {
-            return Err(
-                Error::io("the file was replaced or rewritten while it was being read").in_object(&object.location)
-            );
-        }
+        check_version(object, &file)?;
         let file = Arc::new(file);
         if open.len() == KEPT_OPEN {
             open.remove(0);
@@ -61,12 +50,33 @@ impl LocalIo {
         let file = self.file(object, path)?;
         let bytes = read_at(&file, (range.end - range.start) as usize, range.start).map_err(|e| match e.kind() {
             io::ErrorKind::UnexpectedEof => {
-                Error::io("the file was cut short while it was being read").in_object(&object.location)
+                Error::io("the file was cut short while it was being read").in_object(&object.location).hint(AGAIN)
             }
             _ => explain(&object.location, e),
         })?;
+        // A file that stays open may be rewritten in place: its rows would be some of each version.
+        check_version(object, &file)?;
         Ok(bytes.into())
     }
+}
+
+/// What to do when a file changed.
+const AGAIN: &str = "run the query again when nothing writes to the file";
+
+/// That the file is the version that `object` describes.
+fn check_version(object: &ObjectMeta, file: &File) -> Result<()> {
+    let now = describe(&object.location, &file.metadata().map_err(|e| explain(&object.location, e))?)?;
+    // A part of a dataset is known by its parent, which has its size and checksum but neither version nor time.
+    let by_parent = object.etag.is_none() && object.modified.is_none();
+    if by_parent && now.size != object.size {
+        let what = format!("it has {} bytes where {} belong: cut short, or another one's", now.size, object.size);
+        return Err(Error::corrupt(what).in_object(&object.location));
+    }
+    if !by_parent && now != *object {
+        let e = Error::io("the file was replaced or rewritten while it was being read");
+        return Err(e.in_object(&object.location).hint(AGAIN));
+    }
+    Ok(())
 }
 
 /// Into memory that is not zeroed before it is overwritten.

@@ -184,3 +184,45 @@ impl Chain {
         Some((place, u16::try_from(start - begin).ok()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::bgzf::EOF_BLOCK;
+
+    /// Counts how often it is asked, and finds nothing.
+    #[derive(Debug, Default)]
+    struct Asked(AtomicUsize);
+
+    impl RecordStarts for Asked {
+        fn first(&self, _: &[u8]) -> Option<usize> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+    }
+
+    #[test]
+    fn many_small_blocks_are_walked_once() {
+        let asked = Asked::default();
+        let mut stored = b"noise \x1f\x8b\x08 noise".to_vec();
+        stored.extend(EOF_BLOCK.repeat(300_000));
+        assert_eq!(in_blocks(&stored, &asked), None);
+        // A place that only looks like a block, and the chain.
+        assert!(asked.0.into_inner() <= 2);
+        stored.extend(b"no block");
+        let asked = Asked::default();
+        assert_eq!(in_blocks(&stored, &asked), None);
+        assert_eq!(asked.0.into_inner(), 0);
+    }
+
+    #[test]
+    fn what_inflates_to_much_is_inflated_in_part() {
+        let mut block = Vec::new();
+        let mut deflater = crate::bgzf::Deflater::new(crate::bgzf::Level::DEFAULT).unwrap();
+        deflater.compress_block(&[0; 65_000], &mut block).unwrap();
+        let chain = Chain::walk(&block.repeat(10_000), 0);
+        assert!(!chain.broken && chain.inflated.len() < INFLATED_MOST + MAX_BLOCK);
+    }
+}

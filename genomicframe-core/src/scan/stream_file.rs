@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{advice, cuts};
 use super::feed::FeedState;
 use super::stretches::{self, Stretch};
 use super::{
@@ -10,6 +9,7 @@ use super::{
 };
 use super::{Precision, RecordStarts};
 use super::{ScanMetrics, ScanPlan, ScanRequest, Segment, SpanFilter, Statistics};
+use super::{advice, cuts};
 use crate::bgzf::{EOF_BLOCK, VirtualOffset, is_bgzf, is_gzip};
 use crate::error::{Error, Offset, Result};
 use crate::genome::{Contigs, Interval, RegionSet, resolve_names};

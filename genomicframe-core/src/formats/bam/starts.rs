@@ -78,3 +78,26 @@ impl BamStarts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From each record on all that follow are walked: done for each of them that would take hours.
+    #[test]
+    fn many_small_records_before_a_broken_one_are_walked_once() {
+        let mut record = 33i32.to_le_bytes().to_vec();
+        record.extend([0xff; 8]);
+        record.extend([1, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        record.extend([0xff; 8]);
+        record.extend([0; 5]);
+        let starts = BamStarts { contigs: Arc::default(), longest: 1 << 20 };
+        let mut bytes = record.repeat(300_000);
+        assert_eq!(starts.first(&bytes[5..]), Some(record.len() - 5));
+        let whole = bytes.len();
+        bytes.extend(b"no record, but more than the length of one".repeat(2));
+        assert_eq!(starts.first(&bytes), None);
+        bytes.extend(record.repeat(4));
+        assert_eq!(starts.first(&bytes), Some(whole + 84));
+    }
+}

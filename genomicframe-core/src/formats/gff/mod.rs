@@ -64,7 +64,8 @@ impl Format for Gff {
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>> {
         async move {
-            let dataset = plan::GffFile::open(at, io, options).await.map_err(|e| advice::on_header(e.in_object(at), CORRECT))?;
+            let dataset =
+                plan::GffFile::open(at, io, options).await.map_err(|e| advice::on_header(e.in_object(at), CORRECT))?;
             Ok(Arc::new(dataset) as Arc<dyn Dataset>)
         }
         .boxed()

@@ -66,7 +66,8 @@ impl Format for Sam {
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>> {
         async move {
-            let dataset = SamDataset::open(at, io, options).await.map_err(|e| advice::on_header(e.in_object(at), CORRECT))?;
+            let dataset =
+                SamDataset::open(at, io, options).await.map_err(|e| advice::on_header(e.in_object(at), CORRECT))?;
             Ok(Arc::new(dataset) as Arc<dyn Dataset>)
         }
         .boxed()

@@ -166,7 +166,9 @@ impl GenotypeReader {
             seen += end - start;
             self.sample(position, &samples.unwrap_or_default()[start..end]).map_err(|e| {
                 match file.sample_names.get(position) {
-                    Some(name) => e.hint(format!("of sample {name}; correct it, or read it as null: on_error => 'null'")),
+                    Some(name) => {
+                        e.hint(format!("of sample {name}; correct it, or read it as null: on_error => 'null'"))
+                    }
                     None => e,
                 }
             })?;
