@@ -196,6 +196,54 @@ impl Error {
         self
     }
 
+    /// The object it happened in.
+    ///
+    /// ```
+    /// use genomicframe_core::Error;
+    ///
+    /// let e = Error::corrupt("not a number").in_object("a.vcf").on_line(7).field("QUAL").text(b"high");
+    /// assert_eq!((e.object(), e.line(), e.field_name()), (Some("a.vcf"), Some(7), Some("QUAL")));
+    /// assert_eq!((e.reason(), e.offending_text()), ("not a number", Some("high")));
+    /// ```
+    pub fn object(&self) -> Option<&str> {
+        self.0.object.as_deref()
+    }
+
+    /// The 1-based line, of text.
+    pub fn line(&self) -> Option<u64> {
+        self.0.line
+    }
+
+    /// Where in the object.
+    pub fn offset(&self) -> Option<Offset> {
+        self.0.offset
+    }
+
+    /// The 1-based record, where those before it were counted.
+    pub fn record(&self) -> Option<u64> {
+        self.0.record
+    }
+
+    /// The field.
+    pub fn field_name(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
+    /// The offending bytes, clipped and escaped.
+    pub fn offending_text(&self) -> Option<&str> {
+        self.0.text.as_deref()
+    }
+
+    /// What is wrong, without where.
+    pub fn reason(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
     /// Whether the object does not exist.
     pub fn is_not_found(&self) -> bool {
         self.0.kind == Kind::NotFound

@@ -13,7 +13,7 @@ use crate::genome::Contigs;
 use crate::index::BinningIndex;
 use crate::io::ObjectIo;
 use crate::scan::{
-    Condition, Cut, Head, IndexState, Partition, Pushdown, RecordStarts, ScanPlan, ScanRequest, SpanColumns,
+    Condition, Cut, Head, IndexState, OnError, Partition, Pushdown, RecordStarts, ScanPlan, ScanRequest, SpanColumns,
     SpanFilter, Statistics, StreamFile, Test,
 };
 
@@ -89,10 +89,12 @@ impl AlignmentFile {
     }
 
     pub(crate) fn pushdown(&self, condition: &Condition) -> Pushdown {
-        match Test::bind(condition, &field_of(&self.schema, &self.columns)) {
-            Some(_) => Pushdown::Exact,
-            None => Pushdown::Unsupported,
-        }
+        self.file.pushdown(condition, &field_of(&self.schema, &self.columns))
+    }
+
+    /// What becomes of malformed records.
+    pub(crate) fn on_error(&self) -> OnError {
+        self.file.on_error()
     }
 
     /// Reads the index, once.

@@ -21,6 +21,9 @@ pub struct AlignmentRows {
     contigs: Arc<Contigs>,
     /// The contigs' names, where a column has them.
     names: Option<StringViewArray>,
+    /// All columns wanted, though one alone may be built.
+    wanted: Vec<Column>,
+    wanted_schema: SchemaRef,
     columns: Vec<Builder>,
     tags: TagFinder,
     span: Option<SpanFilter>,
@@ -28,6 +31,16 @@ pub struct AlignmentRows {
     entered: Option<usize>,
     test: Test,
     bytes: usize,
+}
+
+/// What builds `columns`, and what finds their tags.
+fn builders(columns: &[Column]) -> (Vec<Builder>, TagFinder) {
+    let mut tags = TagFinder::default();
+    let builders = columns.iter().map(|column| match column {
+        Column::Tag(key, of) => Builder::Tag(TagColumn::new(tags.want(*key, *of), *of)),
+        other => FixedColumn::new(*other).map_or_else(|| Builder::Tags(Box::default()), Builder::Fixed),
+    });
+    (builders.collect(), tags)
 }
 
 enum Builder {
@@ -49,24 +62,38 @@ impl AlignmentRows {
         span: Option<SpanFilter>,
         test: Test,
     ) -> Result<Self> {
-        let mut tags = TagFinder::default();
-        let columns: Vec<Builder> = columns
-            .iter()
-            .map(|column| match column {
-                Column::Tag(key, of) => Builder::Tag(TagColumn::new(tags.want(*key, *of), *of)),
-                other => FixedColumn::new(*other).map_or_else(|| Builder::Tags(Box::default()), Builder::Fixed),
-            })
-            .collect();
+        let (wanted, wanted_schema) = (columns.to_vec(), Arc::clone(&schema));
+        let (columns, tags) = builders(&wanted);
         let named = columns.iter().any(|c| matches!(c, Builder::Fixed(c) if c.is_contig()));
         let names = if named { Some(names_of(&contigs)?) } else { None };
-        Ok(Self { schema, contigs, names, columns, tags, span, entered: None, test, bytes: 0 })
+        Ok(Self { schema, contigs, names, wanted, wanted_schema, columns, tags, span, entered: None, test, bytes: 0 })
     }
 
     /// Builds no columns but the lines of SAM text, in batches of [`text_schema`].
     pub fn lines(contigs: Arc<Contigs>, span: Option<SpanFilter>, test: Test) -> Self {
         let columns = vec![Builder::Lines(Box::new(Lines::new(Arc::clone(&contigs))))];
-        let (tags, names) = (TagFinder::default(), None);
-        Self { schema: text_schema(), contigs, names, columns, tags, span, entered: None, test, bytes: 0 }
+        let (tags, names, wanted) = (TagFinder::default(), None, Vec::new());
+        let (schema, wanted_schema) = (text_schema(), text_schema());
+        Self { schema, contigs, names, wanted, wanted_schema, columns, tags, span, entered: None, test, bytes: 0 }
+    }
+
+    /// Begins anew with builders of all columns, or of column `only` alone; what was not taken is forgotten.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn restart(&mut self, only: Option<usize>) -> Result<()> {
+        self.bytes = 0;
+        if let [Builder::Lines(_)] = self.columns[..] {
+            self.columns = vec![Builder::Lines(Box::new(Lines::new(Arc::clone(&self.contigs))))];
+            return Ok(());
+        }
+        let (wanted, schema) = match only {
+            Some(i) => (self.wanted.get(i..=i).unwrap_or_default(), Arc::new(self.wanted_schema.project(&[i])?)),
+            None => (&self.wanted[..], Arc::clone(&self.wanted_schema)),
+        };
+        (self.columns, self.tags) = builders(wanted);
+        self.schema = schema;
+        Ok(())
     }
 
     /// The records of `segment` follow.

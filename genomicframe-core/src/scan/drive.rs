@@ -137,6 +137,10 @@ impl Driver {
             let counts = self.decoder.counts();
             self.metrics.add(&self.told, &counts);
             self.told = counts;
+            let bad = self.decoder.take_bad_records();
+            if !bad.is_empty() {
+                self.metrics.add_bad(bad.in_object(&object.location));
+            }
             match step.map_err(|e| e.in_object(&object.location))? {
                 Step::Batch(batch) => {
                     self.current = Some((segment, source));

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::BadRecords;
+
 /// What a decoder counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -61,6 +63,9 @@ impl Warnings {
     }
 }
 
+/// Examples of malformed records kept between two looks at them.
+const EXAMPLES: usize = 10;
+
 /// Counters of a scan, shared by its partitions.
 #[derive(Debug, Default)]
 pub struct ScanMetrics {
@@ -85,6 +90,7 @@ pub struct ScanMetrics {
     /// Nanoseconds spent on values.
     pub build_time: AtomicU64,
     warnings: Mutex<Warnings>,
+    bad: Mutex<BadRecords>,
 }
 
 impl ScanMetrics {
@@ -117,6 +123,16 @@ impl ScanMetrics {
     /// What was told so far.
     pub fn warnings(&self) -> Warnings {
         self.lock().clone()
+    }
+
+    /// Adds malformed records that do not end the scan.
+    pub(super) fn add_bad(&self, bad: BadRecords) {
+        self.bad.lock().unwrap_or_else(PoisonError::into_inner).add(bad, EXAMPLES);
+    }
+
+    /// The malformed records that were met since the last call; few of them are examples.
+    pub fn take_bad_records(&self) -> BadRecords {
+        std::mem::take(&mut *self.bad.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Warnings> {

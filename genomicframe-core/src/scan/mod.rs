@@ -10,11 +10,13 @@
 
 pub(crate) mod advice;
 mod ahead;
+mod bad_records;
 mod cuts;
 mod drive;
 pub(crate) mod evaluate;
 mod feed;
 mod first_record;
+mod lenient;
 mod metrics;
 mod narrow;
 mod options;
@@ -45,13 +47,14 @@ use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::stats::Stats;
 pub use ahead::Spawn;
+pub use bad_records::{BadRecord, BadRecords};
 pub use cuts::{LineStarts, RecordStarts};
 pub use drive::{Tasks, drive, drive_with};
 pub use evaluate::{FieldType, Fields, Test};
 pub use feed::Head;
 pub use metrics::{Counts, ScanMetrics, Warnings};
 pub use narrow::narrow;
-pub use options::{IndexChoice, Limits, OpenOptions};
+pub use options::{IndexChoice, Limits, OnError, OpenOptions};
 pub use piece::Piece;
 pub use plan::{Framing, IndexUse, ObjectId, Partition, Pruning, ScanPlan, Segment, Until};
 pub use predicate::{Condition, Literal, Op, Predicate, Pushdown};
@@ -253,6 +256,11 @@ pub trait Decoder: Send {
 
     /// Records seen and kept, and warnings, since the beginning.
     fn counts(&self) -> Counts;
+
+    /// The malformed records met since the last call, where they do not end the scan.
+    fn take_bad_records(&mut self) -> BadRecords {
+        BadRecords::default()
+    }
 }
 
 /// What a decoder wants next.

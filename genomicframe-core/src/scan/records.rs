@@ -9,8 +9,9 @@ use std::time::Instant;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray};
 use arrow::datatypes::SchemaRef;
 
+use super::lenient::Lenient;
 use super::piece::is_at_or_after;
-use super::{Counts, Decoder, Framing, ObjectId, Piece, ScanRequest, Segment, Step, Warnings};
+use super::{BadRecords, Counts, Decoder, Framing, ObjectId, OnError, Piece, ScanRequest, Segment, Step, Warnings};
 use crate::bgzf::VirtualOffset;
 use crate::error::{Error, Offset, Result};
 
@@ -39,6 +40,21 @@ pub trait Rows: Send {
     /// When a field that is needed to decide is malformed.
     fn select(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<Option<Self::Row>>;
 
+    /// Looks again at a record that [`Rows::select`] refuses, as if the fields named by `errors` were missing. `None`: it
+    /// cannot do without them. Only for formats whose [`Rows::build`] needs no bytes but what this keeps.
+    ///
+    /// # Errors
+    /// As [`Rows::select`], of another field.
+    fn select_without(
+        &mut self,
+        record: &[u8],
+        errors: &[Error],
+        warnings: &mut Warnings,
+    ) -> Option<Result<Option<Self::Row>>> {
+        let _ = (record, errors, warnings);
+        None
+    }
+
     /// Whether rows have any value; else they are counted and never built.
     fn builds(&self) -> bool {
         true
@@ -60,6 +76,13 @@ pub trait Rows: Send {
 
     /// The rows built since the last call. `rows` is their number.
     fn take(&mut self, rows: usize) -> Result<RecordBatch>;
+
+    /// Begins anew with builders of all columns, or of column `only` of them alone, and forgets rows built and not taken.
+    /// Records selected since the last [`Rows::build`] of others can be built again.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    fn restart(&mut self, only: Option<usize>) -> Result<()>;
 
     /// Whether nothing that follows in the segment is a record (GFF's `##FASTA`), or one that is wanted.
     fn is_over(&self) -> bool {
@@ -161,12 +184,16 @@ pub struct RecordDecoder<R: Rows> {
     last: bool,
     held: usize,
     batch_size: usize,
+    /// Rows built before it is looked at how much they take: of a thousand columns a piece's records are too many at once.
+    portion: usize,
     left: usize,
     longest: usize,
     /// Whether the partition began at the file's first record, so that a record's number is known.
     numbered: bool,
     started: bool,
     counts: Counts,
+    /// Where malformed records do not end the scan.
+    lenient: Option<Lenient>,
 }
 
 /// Records framed and not yet selected.
@@ -185,6 +212,8 @@ enum Next {
     Step(Step),
 }
 
+/// Bytes of a value in its builder, at least.
+const VALUE_BYTES: usize = 16;
 /// Bytes of a piece that are put to a record begun before it, at first.
 const FIRST_BYTES: usize = 1 << 10;
 
@@ -211,12 +240,20 @@ impl<R: Rows> RecordDecoder<R> {
             last: false,
             held: 0,
             batch_size: request.batch_size.max(1),
+            portion: (ScanRequest::BATCH_BYTES / VALUE_BYTES / request.projection.len().max(1)).max(1),
             left: request.limit.unwrap_or(usize::MAX),
             longest,
             numbered,
             started: false,
             counts: Counts::default(),
+            lenient: None,
         }
+    }
+
+    /// What becomes of malformed records.
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.lenient = Lenient::new(on_error);
+        self
     }
 
     /// Of a plain gzip file, drops this many inflated bytes before the first record.
@@ -236,7 +273,15 @@ impl<R: Rows> RecordDecoder<R> {
 
     fn batch(&mut self) -> Result<RecordBatch> {
         let rows = std::mem::take(&mut self.held);
-        self.rows.take(rows)
+        match &mut self.lenient {
+            Some(lenient) if self.rows.builds() => lenient.batch(&mut self.rows),
+            _ => self.rows.take(rows),
+        }
+    }
+
+    /// Bytes of values held, about.
+    fn bytes(&self) -> usize {
+        self.rows.bytes() + self.lenient.as_ref().map_or(0, Lenient::bytes)
     }
 
     /// Drops what lies before the first record; whether more bytes are needed for that.
@@ -308,9 +353,9 @@ impl<R: Rows> RecordDecoder<R> {
                     self.framed.spans.push((0, len));
                     self.framed.in_piece = false;
                     self.used += len.saturating_sub(before);
-                    // Only of what follows nothing is there more than one record.
+                    // Only of what follows nothing is there more than one record, and of what is broken.
                     if !self.last {
-                        self.begun.truncate(len);
+                        self.begun.truncate(len.max(before));
                     }
                     return true;
                 }
@@ -384,10 +429,10 @@ impl<R: Rows> RecordDecoder<R> {
 
     /// Makes rows of the records framed, as many as the batch has room for.
     fn select(&mut self) -> Result<()> {
-        let Self { rows, piece, begun, framed, selected, counts, .. } = self;
+        let Self { rows, piece, begun, framed, selected, counts, lenient, .. } = self;
         let bytes: &[u8] = if framed.in_piece { &piece.bytes } else { begun };
         let place = |start| if framed.in_piece { piece.offset(start) } else { self.begun_at };
-        let room = (self.batch_size - self.held).min(self.left);
+        let room = (self.batch_size - self.held).min(self.left).min(self.portion);
         selected.clear();
         let (builds, mut kept) = (rows.builds(), 0);
         let started = Instant::now();
@@ -400,7 +445,13 @@ impl<R: Rows> RecordDecoder<R> {
                 self.failed = None;
                 break;
             }
-            match rows.select(&bytes[start..start + len], &mut counts.warnings) {
+            let record = &bytes[start..start + len];
+            let explain = |e| Self::explain(self.numbered, e, place(start), counts.seen);
+            let mut looked = rows.select(record, &mut counts.warnings);
+            if let (Err(_), Some(lenient)) = (&looked, &mut *lenient) {
+                looked = lenient.look_again(rows, record, looked, &mut counts.warnings, explain);
+            }
+            match looked {
                 Ok(Some(row)) => {
                     kept += 1;
                     if builds {
@@ -409,7 +460,7 @@ impl<R: Rows> RecordDecoder<R> {
                 }
                 Ok(None) => {}
                 Err(e) => {
-                    failed = Some(Self::explain(self.numbered, e, place(start), counts.seen));
+                    failed = Some(explain(e));
                     break;
                 }
             }
@@ -419,11 +470,17 @@ impl<R: Rows> RecordDecoder<R> {
         let between = Instant::now();
         counts.filter += between - started;
         if !selected.is_empty() {
-            rows.build(bytes, selected, &mut counts.warnings).map_err(|broken| {
-                let row = selected.get(broken.index);
-                let at = row.and_then(|s| place(s.start));
-                Self::explain(self.numbered, broken.error, at, row.map_or(counts.seen, |s| s.before))
-            })?;
+            let numbered = self.numbered;
+            let explain = |row: &Selected<_>, e| Self::explain(numbered, e, place(row.start), row.before);
+            match lenient {
+                Some(lenient) => kept -= lenient.build(rows, bytes, selected, &mut counts.warnings, explain)?,
+                None => rows.build(bytes, selected, &mut counts.warnings).map_err(|broken| {
+                    match selected.get(broken.index) {
+                        Some(row) => explain(row, broken.error),
+                        None => Self::explain(numbered, broken.error, None, counts.seen),
+                    }
+                })?,
+            }
             counts.build += between.elapsed();
         }
         counts.kept += kept as u64;
@@ -435,7 +492,7 @@ impl<R: Rows> RecordDecoder<R> {
         if !framed.in_piece && framed.next >= framed.spans.len() {
             let len = framed.spans.first().map_or(begun.len(), |(_, len)| *len);
             begun.drain(..len.min(begun.len()));
-            self.begun_at = None;
+            self.begun_at = self.begun_at.filter(|_| !begun.is_empty()).map(|at| at.plus(len as u64));
         }
         Ok(())
     }
@@ -529,7 +586,7 @@ impl<R: Rows> Decoder for RecordDecoder<R> {
             if self.left == 0 {
                 return if self.held > 0 { Ok(Step::Batch(self.batch()?)) } else { Ok(Step::Done) };
             }
-            if self.held >= self.batch_size || (self.held > 0 && self.rows.bytes() >= ScanRequest::BATCH_BYTES) {
+            if self.held >= self.batch_size || (self.held > 0 && self.bytes() >= ScanRequest::BATCH_BYTES) {
                 return Ok(Step::Batch(self.batch()?));
             }
             if self.framed.next >= self.framed.spans.len() {
@@ -555,5 +612,9 @@ impl<R: Rows> Decoder for RecordDecoder<R> {
 
     fn counts(&self) -> Counts {
         self.counts.clone()
+    }
+
+    fn take_bad_records(&mut self) -> BadRecords {
+        self.lenient.as_mut().map(|lenient| std::mem::take(&mut lenient.bad)).unwrap_or_default()
     }
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use super::feed::FeedState;
 use super::stretches::{self, Stretch};
 use super::{
-    Condition, Framing, Head, IndexChoice, IndexState, IndexUse, Literal, ObjectId, Op, OpenOptions, Partition,
+    Condition, FieldType, Framing, Head, IndexChoice, IndexState, IndexUse, Literal, ObjectId, OnError, Op,
+    OpenOptions, Partition, Pushdown, Test,
 };
 use super::{Precision, RecordStarts};
 use super::{ScanMetrics, ScanPlan, ScanRequest, Segment, SpanFilter, Statistics};
@@ -47,6 +48,7 @@ pub struct StreamFile {
     /// The number and the name of the contig's column, whose rows the index counts.
     contig_column: Option<(usize, &'static str)>,
     choice: IndexChoice,
+    on_error: OnError,
     index: OnceLock<Result<LoadedIndex, String>>,
     /// Where it can be cut without an index.
     cuts: OnceLock<Vec<Offset>>,
@@ -104,6 +106,7 @@ impl StreamFile {
             data_start,
             contig_column: None,
             choice: options.index.clone(),
+            on_error: options.on_error,
             index: OnceLock::new(),
             cuts: OnceLock::new(),
             warnings,
@@ -114,6 +117,24 @@ impl StreamFile {
     /// The stored object.
     pub fn object(&self) -> &ObjectMeta {
         &self.objects[0]
+    }
+
+    /// What becomes of its malformed records.
+    pub fn on_error(&self) -> OnError {
+        self.on_error
+    }
+
+    /// Whether the scan itself can apply `condition`, exactly, by what `field` knows of columns. Where malformed fields are
+    /// null it does not, for a condition must see the null.
+    pub(crate) fn pushdown(
+        &self,
+        condition: &Condition,
+        field: &impl Fn(&str) -> Option<(usize, FieldType)>,
+    ) -> Pushdown {
+        match Test::bind(condition, field) {
+            Some(_) if self.on_error != OnError::Null => Pushdown::Exact,
+            _ => Pushdown::Unsupported,
+        }
     }
 
     /// How it is stored.

@@ -21,6 +21,8 @@ pub(crate) fn ints_type() -> DataType {
 
 /// Columns being built.
 pub(crate) struct Columns {
+    /// Of all columns, though one alone may be built.
+    all: SchemaRef,
     schema: SchemaRef,
     list: Vec<Column>,
     held: usize,
@@ -73,8 +75,23 @@ impl Columns {
             Arc::new(schema.project(projection).map_err(|e| {
                 Error::invalid("the projection names a column that the file does not have").caused_by(e)
             })?);
-        let list = schema.fields().iter().map(|f| Column::new(f.data_type())).collect::<Result<_>>()?;
-        Ok(Self { schema, list, held: 0 })
+        let mut columns = Self { all: Arc::clone(&schema), schema, list: Vec::new(), held: 0 };
+        columns.restart(None)?;
+        Ok(columns)
+    }
+
+    /// Begins anew with all columns, or with column `only` of them alone.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub(crate) fn restart(&mut self, only: Option<usize>) -> Result<()> {
+        self.schema = match only {
+            Some(i) => Arc::new(self.all.project(&[i])?),
+            None => Arc::clone(&self.all),
+        };
+        self.list = self.schema.fields().iter().map(|f| Column::new(f.data_type())).collect::<Result<_>>()?;
+        self.held = 0;
+        Ok(())
     }
 
     /// Appends the value of column `i`, read from the field's text as the column's type; `None` is null. Text is checked by
@@ -186,6 +203,14 @@ impl Columns {
 
 fn small(bytes: &[u8], name: &str) -> Result<u8> {
     u8::try_from(int(bytes, name)?).map_err(|_| Error::corrupt("not between 0 and 255").field(name).text(bytes))
+}
+
+/// Column `only` of `projection`, or all of it.
+pub(crate) fn one_or_all(projection: &[usize], only: Option<usize>) -> Vec<usize> {
+    match only {
+        Some(i) => projection.get(i..=i).unwrap_or_default().to_vec(),
+        None => projection.to_vec(),
+    }
 }
 
 /// The items of a comma-separated list, which may end with a comma.

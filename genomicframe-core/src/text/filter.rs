@@ -4,15 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::genome::{Contigs, resolve_names};
-use crate::scan::{Condition, FieldType, Fields, Pushdown, ScanRequest, Segment, SpanFilter, Test};
-
-/// Whether a scan can test `condition` exactly.
-pub(crate) fn pushdown(condition: &Condition, field: &impl Fn(&str) -> Option<(usize, FieldType)>) -> Pushdown {
-    match Test::bind(condition, field) {
-        Some(_) => Pushdown::Exact,
-        None => Pushdown::Unsupported,
-    }
-}
+use crate::scan::{FieldType, Fields, ScanRequest, Segment, SpanFilter, Test};
 
 /// The request's regions and predicate.
 #[derive(Debug)]

@@ -6,7 +6,10 @@ use crate::error::{Error, Result};
 use crate::genome::Contigs;
 use crate::index::BinningIndex;
 use crate::io::ObjectIo;
-use crate::scan::{Cut, FieldType, IndexState, RecordStarts, ScanPlan, ScanRequest, Statistics, StreamFile};
+use crate::scan::{
+    Condition, Cut, FieldType, IndexState, OnError, Pushdown, RecordStarts, ScanPlan, ScanRequest, Statistics,
+    StreamFile,
+};
 
 use super::filter::RowFilter;
 
@@ -95,6 +98,20 @@ impl SpanText {
             }
             None => Ok(contigs),
         }
+    }
+
+    /// What becomes of malformed records.
+    pub(crate) fn on_error(&self) -> OnError {
+        self.file.on_error()
+    }
+
+    /// Whether a scan can test `condition` exactly.
+    pub(crate) fn pushdown(
+        &self,
+        condition: &Condition,
+        field: &impl Fn(&str) -> Option<(usize, FieldType)>,
+    ) -> Pushdown {
+        self.file.pushdown(condition, field)
     }
 
     /// What is there of the index.

@@ -47,6 +47,10 @@ impl Rows for BamRows {
         self.rows.take(rows)
     }
 
+    fn restart(&mut self, only: Option<usize>) -> Result<()> {
+        self.rows.restart(only)
+    }
+
     fn is_over(&self) -> bool {
         self.rows.is_over()
     }

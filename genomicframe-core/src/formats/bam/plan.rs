@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
-    Condition, Cut, Dataset, Decoder, FormatId, Head, IndexState, OpenOptions, Partition, Pushdown, RecordDecoder,
-    ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, advice,
+    Condition, Cut, Dataset, Decoder, FormatId, Head, IndexState, OnError, OpenOptions, Partition, Pushdown,
+    RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, advice,
 };
 
 /// An opened BAM file.
@@ -97,7 +97,7 @@ impl BamDataset {
         let rows = BamRows { rows, longest: self.longest };
         let numbered = self.file.is_first(partition);
         let decoder = RecordDecoder::new(rows, request, self.longest.saturating_add(4), numbered);
-        Box::new(decoder.after_header(self.header.len))
+        Box::new(decoder.after_header(self.header.len).on_error(self.file.on_error()))
     }
 }
 
@@ -159,7 +159,7 @@ impl Dataset for BamDataset {
     }
 
     fn makes_text(&self) -> bool {
-        true
+        self.file.on_error() != OnError::Null
     }
 
     fn text_decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {

@@ -6,7 +6,7 @@ use arrow::datatypes::Schema;
 use super::header::{BLOCKS, CHROM, END, NAMES, START, cut, is_skipped};
 use crate::error::{Error, Result};
 use crate::scan::{BrokenRow, Fields, Partition, Rows, Segment, Selected, Warnings, row_by_row};
-use crate::text::columns::{Columns, items};
+use crate::text::columns::{Columns, items, one_or_all};
 use crate::text::fields::{Cells, present};
 use crate::text::filter::RowFilter;
 use crate::text::lines::{LineCounter, LineFramer, LineNumber};
@@ -15,6 +15,8 @@ use crate::text::numbers::{double, int};
 pub(super) struct BedRows {
     columns: Columns,
     projection: Vec<usize>,
+    /// Those of them that are built: all, or one of a malformed record.
+    building: Vec<usize>,
     /// Columns of every line.
     width: usize,
     /// Whether a block column is wanted, so that their counts must agree.
@@ -31,6 +33,7 @@ impl BedRows {
         Ok(Self {
             columns: Columns::new(schema, projection)?,
             projection: projection.to_vec(),
+            building: projection.to_vec(),
             width: schema.fields().len(),
             blocks: projection.iter().any(is_block),
             filter,
@@ -73,7 +76,7 @@ impl BedRows {
         if self.blocks {
             row.check_blocks(self.width)?;
         }
-        for (column, i) in self.projection.iter().enumerate() {
+        for (column, i) in self.building.iter().enumerate() {
             let is_put = match *i {
                 START => self.columns.put_int(column, span.0),
                 END => self.columns.put_int(column, span.1),
@@ -127,6 +130,11 @@ impl Rows for BedRows {
 
     fn take(&mut self, rows: usize) -> Result<RecordBatch> {
         self.columns.take(rows)
+    }
+
+    fn restart(&mut self, only: Option<usize>) -> Result<()> {
+        self.building = one_or_all(&self.projection, only);
+        self.columns.restart(only)
     }
 
     fn is_over(&self) -> bool {

@@ -12,7 +12,6 @@ use crate::scan::{
     Condition, Cut, Dataset, Decoder, FieldType, FormatId, IndexState, LineStarts, OpenOptions, Partition, Pushdown,
     RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
 };
-use crate::text::filter;
 use crate::text::lines::is_from_start;
 use crate::text::spans::{Preset, SpanText};
 
@@ -74,7 +73,7 @@ impl Dataset for BedFile {
     }
 
     fn pushdown(&self, condition: &Condition) -> Pushdown {
-        filter::pushdown(condition, &|name| self.field(name))
+        self.text.pushdown(condition, &|name| self.field(name))
     }
 
     fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
@@ -96,6 +95,7 @@ impl Dataset for BedFile {
     fn decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {
         let filter = self.text.filter(request, &|name| self.field(name))?;
         let rows = decode::BedRows::new(&self.schema, &request.projection, filter, partition)?;
-        Ok(Box::new(RecordDecoder::new(rows, request, self.longest, is_from_start(partition))))
+        let decoder = RecordDecoder::new(rows, request, self.longest, is_from_start(partition));
+        Ok(Box::new(decoder.on_error(self.text.on_error())))
     }
 }

@@ -6,13 +6,15 @@ use arrow::datatypes::Schema;
 use super::frame::{Framed, Parts, RecordFramer};
 use super::header::{DESCRIPTION, ID, SEQ};
 use crate::error::{Error, Result};
-use crate::scan::{BrokenRow, FieldType, Fields, Rows, Selected, Warnings, row_by_row};
-use crate::text::columns::Columns;
+use crate::scan::{BrokenRow, FieldType, Fields, OnError, Rows, Selected, Warnings, row_by_row};
+use crate::text::columns::{Columns, one_or_all};
 use crate::text::filter::RowFilter;
 
 pub(super) struct FastqRows {
     columns: Columns,
     projection: Vec<usize>,
+    /// Those of them that are built: all, or one of a malformed record.
+    building: Vec<usize>,
     filter: RowFilter,
     framer: RecordFramer,
     /// Sequence and quality of a wrapped record.
@@ -21,12 +23,19 @@ pub(super) struct FastqRows {
 
 impl FastqRows {
     /// `numbered`: the partition begins with the file's first record.
-    pub(super) fn new(schema: &Schema, projection: &[usize], filter: RowFilter, numbered: bool) -> Result<Self> {
+    pub(super) fn new(
+        schema: &Schema,
+        projection: &[usize],
+        filter: RowFilter,
+        numbered: bool,
+        on_error: OnError,
+    ) -> Result<Self> {
         Ok(Self {
             columns: Columns::new(schema, projection)?,
             projection: projection.to_vec(),
+            building: projection.to_vec(),
             filter,
-            framer: RecordFramer::new(numbered),
+            framer: RecordFramer::new(numbered, on_error != OnError::Fail),
             joined: Default::default(),
         })
     }
@@ -39,8 +48,12 @@ impl Rows for FastqRows {
         self.framer.frame(bytes, last)
     }
 
-    fn select(&mut self, record: &[u8], _: &mut Warnings) -> Result<Option<Framed>> {
-        let Some(framed) = self.framer.next() else { return Ok(None) };
+    fn select(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<Option<Framed>> {
+        let Some(mut framed) = self.framer.next() else { return Ok(None) };
+        framed.whole()?;
+        if framed.after_blank {
+            warnings.add("blank lines between records");
+        }
         let Some(parts) = framed.parts(record, &mut self.joined) else { return Ok(None) };
         let place = |e| framed.explain(e);
         for (field, text) in [("seq", parts.seq), ("qual", parts.qual)] {
@@ -58,7 +71,7 @@ impl Rows for FastqRows {
     fn build(&mut self, bytes: &[u8], selected: &[Selected<Framed>], _: &mut Warnings) -> Result<(), BrokenRow> {
         let rows = row_by_row(bytes, selected, |record, framed| {
             let Some(parts) = framed.parts(record, &mut self.joined) else { return Ok(()) };
-            for (column, i) in self.projection.iter().enumerate() {
+            for (column, i) in self.building.iter().enumerate() {
                 self.columns.put(column, parts.value(*i))?;
             }
             Ok(())
@@ -72,6 +85,11 @@ impl Rows for FastqRows {
 
     fn take(&mut self, rows: usize) -> Result<RecordBatch> {
         self.columns.take(rows)
+    }
+
+    fn restart(&mut self, only: Option<usize>) -> Result<()> {
+        self.building = one_or_all(&self.projection, only);
+        self.columns.restart(only)
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) struct RecordFramer {
     /// Lines of the file before this record, where they were counted.
     before: Option<u64>,
     blank: bool,
+    after_blank: bool,
+    /// Whether a broken record is found too, and broken when it is asked for.
+    lenient: bool,
     /// Records found and not yet asked for.
     found: VecDeque<Framed>,
 }
@@ -33,6 +36,10 @@ pub(super) struct Framed {
     plus: Option<usize>,
     /// Lines of the file before.
     before: Option<u64>,
+    /// Why it is none.
+    broken: Option<Error>,
+    /// Whether blank lines come before it, though records do too.
+    pub(super) after_blank: bool,
 }
 
 #[derive(Debug)]
@@ -54,14 +61,17 @@ impl Deref for Ends {
 }
 
 impl RecordFramer {
-    /// `from_start`: the first record is the file's, so that lines can be counted.
-    pub(super) fn new(from_start: bool) -> Self {
+    /// `from_start`: the first record is the file's, so that lines can be counted. `lenient`: a record that is none is framed
+    /// too, up to where the next one may begin, and told by [`Framed::whole`].
+    pub(super) fn new(from_start: bool, lenient: bool) -> Self {
         Self {
             line: LineFramer::default(),
             ends: Vec::new(),
             plus: None,
             before: from_start.then_some(0),
             blank: false,
+            after_blank: false,
+            lenient,
             found: VecDeque::new(),
         }
     }
@@ -73,30 +83,66 @@ impl RecordFramer {
     pub(super) fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
         let is_begun = !self.ends.is_empty() || self.line.has_begun() || self.blank;
         if !is_begun && let Some(ends) = four_lines(bytes) {
-            self.found.push_back(Framed { ends: Ends::Four(ends), plus: Some(2), before: self.before });
+            self.found.push_back(Framed {
+                ends: Ends::Four(ends),
+                plus: Some(2),
+                before: self.before,
+                broken: None,
+                after_blank: false,
+            });
             self.before = self.before.map(|n| n + 4);
             return Ok(Some(ends[3]));
         }
+        let broken = match self.lines(bytes, last) {
+            Ok(false) => return Ok(None),
+            Ok(true) => None,
+            Err(e) if self.lenient && !self.ends.is_empty() => {
+                self.ends.truncate(self.resume(bytes));
+                Some(e)
+            }
+            Err(e) => return Err(e),
+        };
+        let (ends, lines) = (std::mem::take(&mut self.ends), self.before);
+        let after_blank = std::mem::take(&mut self.after_blank);
+        self.before = self.before.map(|n| n + ends.len() as u64);
+        let len = ends.last().copied();
+        self.found.push_back(Framed {
+            ends: Ends::Any(ends),
+            plus: self.plus.take(),
+            before: lines,
+            broken,
+            after_blank,
+        });
+        Ok(len)
+    }
+
+    /// Finds the lines of a record, all of them; `false` when more bytes are needed.
+    fn lines(&mut self, bytes: &[u8], last: bool) -> Result<bool> {
         loop {
             let start = self.ends.last().copied().unwrap_or(0);
-            let Some(len) = self.line.frame(&bytes[start..], last) else { return Ok(None) };
+            let Some(len) = self.line.frame(&bytes[start..], last) else { return Ok(false) };
             // An empty last line needs no end; any other is not there.
             if len == 0 && !(self.plus.is_some() && self.expected(bytes) == Some(0)) {
                 return Err(self.explain(Error::corrupt("the last record is cut short")));
             }
             self.ends.push(start + len);
             if self.check(bytes).map_err(|e| self.explain(e))? {
-                break;
+                return Ok(true);
             }
             if self.ends.len() >= MAX_LINES {
                 return Err(self.explain(Error::limit(format!("a record of more than {MAX_LINES} lines"))));
             }
         }
-        let (ends, lines) = (std::mem::take(&mut self.ends), self.before);
-        self.before = self.before.map(|n| n + ends.len() as u64);
-        let len = ends.last().copied();
-        self.found.push_back(Framed { ends: Ends::Any(ends), plus: self.plus.take(), before: lines });
-        Ok(len)
+    }
+
+    /// How many of the lines found belong to a broken record: those before a line that may be the next one's first.
+    fn resume(&self, bytes: &[u8]) -> usize {
+        let all = self.ends.len();
+        match self.plus {
+            // Whatever the qualities begin with.
+            Some(2) => all.min(4),
+            _ => (1..all).find(|i| self.text(bytes, *i).first() == Some(&b'@')).unwrap_or(all),
+        }
     }
 
     /// The record found first of those not yet asked for.
@@ -132,7 +178,6 @@ impl RecordFramer {
             (1, None) => Ok(false),
             (_, None) if line.first() == Some(&b'+') => {
                 self.plus = Some(i);
-                self.check_repeated(self.text(bytes, 0), &line[1..])?;
                 Ok(false)
             }
             (_, None) if is_sequence(line) => Ok(false),
@@ -146,7 +191,12 @@ impl RecordFramer {
                         .field("qual")
                         .text(line));
                 }
-                Ok(sequence + 1 == plus)
+                if sequence + 1 < plus {
+                    return Ok(false);
+                }
+                // Told only now, for a line of qualities may begin with '@' as a record does.
+                let told = check_repeated(self.text(bytes, 0), &self.text(bytes, plus)[1..]);
+                told.map(|()| true).map_err(|e| on_line(self.before, plus + 1, e))
             }
         }
     }
@@ -156,8 +206,11 @@ impl RecordFramer {
             self.blank = true;
             return Ok(true);
         }
-        if self.blank {
-            return Err(Error::corrupt("blank lines between records"));
+        if std::mem::take(&mut self.blank) {
+            if !self.lenient {
+                return Err(Error::corrupt("blank lines between records"));
+            }
+            self.after_blank = true;
         }
         match line.first() {
             Some(b'@') => Ok(false),
@@ -165,14 +218,14 @@ impl RecordFramer {
             _ => Err(Error::corrupt("a record does not begin with '@'").text(line)),
         }
     }
+}
 
-    fn check_repeated(&self, first: &[u8], repeated: &[u8]) -> Result<()> {
-        let name = &first[1..];
-        if repeated.is_empty() || repeated == name || repeated == split_name(name).0 {
-            return Ok(());
-        }
-        Err(Error::corrupt("the '+' line repeats another name than the record's").field("id").text(repeated))
+fn check_repeated(first: &[u8], repeated: &[u8]) -> Result<()> {
+    let name = &first[1..];
+    if repeated.is_empty() || repeated == name || repeated == split_name(name).0 {
+        return Ok(());
     }
+    Err(Error::corrupt("the '+' line repeats another name than the record's").field("id").text(repeated))
 }
 
 /// Ends of the lines of a record that has four, and nothing that needs a closer look.
@@ -215,6 +268,14 @@ impl Framed {
 
     fn text<'a>(&self, record: &'a [u8], i: usize) -> &'a [u8] {
         line(record, &self.ends, i, self.before)
+    }
+
+    /// Whether it is a record.
+    ///
+    /// # Errors
+    /// Once, why it is none, where the framer is lenient.
+    pub(super) fn whole(&mut self) -> Result<()> {
+        self.broken.take().map_or(Ok(()), Err)
     }
 
     /// The parts of `record`; `None` when it is a blank line.

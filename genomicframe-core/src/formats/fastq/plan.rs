@@ -13,7 +13,7 @@ use crate::scan::{
     Condition, Cut, Dataset, Decoder, FormatId, OpenOptions, Partition, Pushdown, RecordDecoder, ScanPlan, ScanRequest,
     SpanColumns, Statistics, StreamFile,
 };
-use crate::text::filter::{RowFilter, pushdown};
+use crate::text::filter::RowFilter;
 use crate::text::lines::is_from_start;
 
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Dataset for FastqFile {
     }
 
     fn pushdown(&self, condition: &Condition) -> Pushdown {
-        pushdown(condition, &decode::field)
+        self.file.pushdown(condition, &decode::field)
     }
 
     fn load_index<'a>(&'a self, _: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
@@ -71,7 +71,8 @@ impl Dataset for FastqFile {
     fn decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {
         let filter = RowFilter::new(request, None, false, &decode::field)?;
         let numbered = is_from_start(partition);
-        let rows = decode::FastqRows::new(&self.schema, &request.projection, filter, numbered)?;
-        Ok(Box::new(RecordDecoder::new(rows, request, self.longest, numbered)))
+        let rows = decode::FastqRows::new(&self.schema, &request.projection, filter, numbered, self.file.on_error())?;
+        let decoder = RecordDecoder::new(rows, request, self.longest, numbered);
+        Ok(Box::new(decoder.on_error(self.file.on_error())))
     }
 }

@@ -143,7 +143,7 @@ fn told_apart_from_what_begins_alike() {
 fn records_are_framed_alike_however_they_come() {
     for text in [READS, "@a\nACGT\nAC\n+a\n@III\n+I\n@b\nA\n+\nI\n@c\r\nAC\n+\r\nII\r\n@d\nAC\r\n+d\nII\n\n"] {
         let frame = |numbered, grown: bool| {
-            let (mut framer, mut at, mut ends) = (RecordFramer::new(numbered), 0, Vec::new());
+            let (mut framer, mut at, mut ends) = (RecordFramer::new(numbered, false), 0, Vec::new());
             while at < text.len() {
                 let start = at;
                 // Bytes that grow one by one are never a whole record at first.
@@ -171,7 +171,7 @@ fn records_are_framed_alike_however_they_come() {
 fn a_long_record_takes_linear_time() {
     let n = 20_000_000;
     let text = [&b"@a\n"[..], &vec![b'A'; n], b"\n+\n", &vec![b'@'; n], b"\n"].concat();
-    let mut framer = RecordFramer::new(true);
+    let mut framer = RecordFramer::new(true, false);
     for end in (1..text.len()).step_by(1 << 10) {
         assert_eq!(framer.frame(&text[..end], false).unwrap(), None);
     }

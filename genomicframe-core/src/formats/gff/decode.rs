@@ -6,7 +6,7 @@ use super::attributes::{Wanted, decode_bytes, parts};
 use super::header::{self, ATTRIBUTES, END, FIELDS, Layout, PHASE, SCORE, SEQID, START, STRAND};
 use crate::error::{Error, Result};
 use crate::scan::{BrokenRow, Fields, Partition, Rows, Segment, Selected, Warnings, row_by_row};
-use crate::text::columns::Columns;
+use crate::text::columns::{Columns, one_or_all};
 use crate::text::fields::present;
 use crate::text::filter::RowFilter;
 use crate::text::lines::{LineCounter, LineFramer, LineNumber};
@@ -22,6 +22,8 @@ const TWICE: &str = "GFF: a key stands twice among the attributes of a record; i
 pub(super) struct GffRows {
     columns: Columns,
     projection: Vec<usize>,
+    /// Those of them that are built: all, or one of a malformed record.
+    building: Vec<usize>,
     filter: RowFilter,
     /// Whether the filter looks at attributes.
     tested: bool,
@@ -86,6 +88,7 @@ impl GffRows {
         Ok(Self {
             columns,
             projection: projection.to_vec(),
+            building: projection.to_vec(),
             filter,
             tested: !tested.is_empty(),
             map: projection.contains(&ATTRIBUTES),
@@ -118,7 +121,7 @@ impl GffRows {
             self.slots.read(&mut self.wanted, line, &row.tabs, (!told).then_some(&mut *warnings))?;
         }
         let row = Line { line, cells, span: row.span, names: &names, slots: &self.slots };
-        for (column, i) in self.projection.iter().enumerate() {
+        for (column, i) in self.building.iter().enumerate() {
             if *i == ATTRIBUTES {
                 put_entries(&mut self.columns, column, row.cells[ATTRIBUTES], warnings)?;
                 self.columns.put(column, None)?;
@@ -272,6 +275,11 @@ impl Rows for GffRows {
 
     fn take(&mut self, rows: usize) -> Result<RecordBatch> {
         self.columns.take(rows)
+    }
+
+    fn restart(&mut self, only: Option<usize>) -> Result<()> {
+        self.building = one_or_all(&self.projection, only);
+        self.columns.restart(only)
     }
 
     fn is_over(&self) -> bool {

@@ -63,7 +63,8 @@ pub(super) async fn read(head: &mut Head<'_>, options: &OpenOptions) -> Result<L
     let mut records = 0;
     sample::lines(head, |line| {
         if let Some(version @ (b"1" | b"2" | [b'1' | b'2', b'.' | b' ', ..])) = version(line) {
-            return Err(Error::unsupported("only version 3 of GFF is read").field("##gff-version").text(version));
+            let e = Error::unsupported("only version 3 of GFF is read").field("##gff-version").text(version);
+            return Err(e.hint("gffread converts GTF and other versions"));
         }
         match kind(line) {
             Line::Skipped => return Ok(ControlFlow::Continue(false)),

@@ -16,7 +16,6 @@ use crate::scan::{
     Condition, Cut, Dataset, Decoder, FieldType, FormatId, IndexState, OpenOptions, Partition, Pushdown, RecordDecoder,
     ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
 };
-use crate::text::filter;
 use crate::text::lines::is_from_start;
 use crate::text::spans::{Preset, SpanText};
 
@@ -81,7 +80,7 @@ impl Dataset for GffFile {
     }
 
     fn pushdown(&self, condition: &Condition) -> Pushdown {
-        filter::pushdown(condition, &|name| self.field(name))
+        self.text.pushdown(condition, &|name| self.field(name))
     }
 
     fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
@@ -109,6 +108,7 @@ impl Dataset for GffFile {
             field
         })?;
         let rows = decode::GffRows::new(&self.layout, &request.projection, filter, tested.into_inner(), partition)?;
-        Ok(Box::new(RecordDecoder::new(rows, request, self.longest, is_from_start(partition))))
+        let decoder = RecordDecoder::new(rows, request, self.longest, is_from_start(partition));
+        Ok(Box::new(decoder.on_error(self.text.on_error())))
     }
 }

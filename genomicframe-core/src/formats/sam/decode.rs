@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
-use super::parse::parse_line;
+use super::parse::{parse_line, without};
 use crate::alignment::AlignmentRows;
 use crate::alignment::record::Layout;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::genome::Contigs;
 use crate::scan::{BrokenRow, Rows, Segment, Selected, Warnings};
 use crate::text::lines::{LineFramer, on_line, trim_end};
@@ -20,8 +20,9 @@ pub(super) struct SamRows {
     framer: LineFramer,
     /// Lines of the file so far; `None` in a partition that begins within the file.
     line: Option<u64>,
-    /// Records selected and not yet built, in BAM's form.
+    /// Records selected for the next call of [`Rows::build`], in BAM's form; those of the last one until others are.
     records: Vec<u8>,
+    built: bool,
 }
 
 /// A selected line.
@@ -35,10 +36,13 @@ pub(super) struct SamRow {
 impl SamRows {
     /// `line` is the number of lines before the first one, where it is known.
     pub(super) fn new(rows: AlignmentRows, contigs: Arc<Contigs>, line: Option<u64>) -> Self {
-        Self { rows, contigs, framer: LineFramer::default(), line, records: Vec::new() }
+        Self { rows, contigs, framer: LineFramer::default(), line, records: Vec::new(), built: false }
     }
 
     fn row(&mut self, line: &[u8], warnings: &mut Warnings) -> Result<Option<SamRow>> {
+        if std::mem::take(&mut self.built) {
+            self.records.clear();
+        }
         let start = self.records.len();
         let repairs = parse_line(line, &self.contigs, &mut self.records)?;
         match self.rows.select(&self.records[start..], warnings)? {
@@ -73,6 +77,16 @@ impl Rows for SamRows {
         self.row(trim_end(framed), warnings).map_err(|e| on_line(self.line, e))
     }
 
+    fn select_without(
+        &mut self,
+        framed: &[u8],
+        errors: &[Error],
+        warnings: &mut Warnings,
+    ) -> Option<Result<Option<SamRow>>> {
+        let line = without(trim_end(framed), errors)?;
+        Some(self.row(&line, warnings).map_err(|e| on_line(self.line, e)))
+    }
+
     fn builds(&self) -> bool {
         self.rows.builds()
     }
@@ -83,7 +97,7 @@ impl Rows for SamRows {
             let line = selected.get(index).and_then(|s| s.row.line);
             BrokenRow { index, error: on_line(line, error) }
         });
-        self.records.clear();
+        self.built = true;
         built
     }
 
@@ -93,6 +107,10 @@ impl Rows for SamRows {
 
     fn take(&mut self, rows: usize) -> Result<RecordBatch> {
         self.rows.take(rows)
+    }
+
+    fn restart(&mut self, only: Option<usize>) -> Result<()> {
+        self.rows.restart(only)
     }
 
     fn is_over(&self) -> bool {

@@ -174,6 +174,41 @@ fn parse(line: &[u8], contigs: &Contigs, out: &mut Vec<u8>) -> Result<Repairs> {
     Ok(repairs)
 }
 
+/// `line` with what SAM writes for a missing value in the fields that `errors` name, and without such tags. `None`: a record
+/// must have them.
+pub(super) fn without(line: &[u8], errors: &[Error]) -> Option<Vec<u8>> {
+    let mut fields: Vec<&[u8]> = line.split(|b| *b == b'\t').collect();
+    if fields.len() < NAMES.len() {
+        return None;
+    }
+    for error in errors {
+        let name = error.field_name()?;
+        if let Some(key) = name.strip_prefix("tag ") {
+            let mut place = 0..;
+            fields.retain(|field| place.next() < Some(NAMES.len()) || !field.starts_with(key.as_bytes()));
+            continue;
+        }
+        if name == "tags" {
+            let mut place = 0..;
+            fields.retain(|field| place.next() < Some(NAMES.len()) || matches!(field, [_, _, b':', _, b':', ..]));
+            continue;
+        }
+        let i = NAMES.iter().position(|n| *n == name)?;
+        fields[i] = match name {
+            "RNAME" | "CIGAR" | "RNEXT" | "QUAL" => b"*",
+            "SEQ" => {
+                // Qualities are those of bases.
+                fields[NAMES.len() - 1] = b"*";
+                b"*"
+            }
+            "POS" | "PNEXT" | "TLEN" => b"0",
+            "MAPQ" => b"255",
+            _ => return None,
+        };
+    }
+    Some(fields.join(&b'\t'))
+}
+
 fn halves(low: u16, high: u16) -> [u8; 4] {
     (u32::from(high) << 16 | u32::from(low)).to_le_bytes()
 }

@@ -17,8 +17,8 @@ use crate::error::Result;
 use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
-    Condition, Cut, Dataset, Decoder, FormatId, Head, IndexState, LineStarts, OpenOptions, Partition, Pushdown,
-    RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
+    Condition, Cut, Dataset, Decoder, FormatId, Head, IndexState, LineStarts, OnError, OpenOptions, Partition,
+    Pushdown, RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
 };
 use crate::text::lines::{LineFramer, trim_end};
 
@@ -90,7 +90,7 @@ impl SamDataset {
         let line = (numbered && partition.segments.len() == 1).then_some(self.header.lines);
         let rows = SamRows::new(rows, Arc::clone(&self.header.contigs), line);
         let decoder = RecordDecoder::new(rows, request, self.longest, numbered);
-        Box::new(decoder.after_header(self.header.len))
+        Box::new(decoder.after_header(self.header.len).on_error(self.file.on_error()))
     }
 }
 
@@ -148,7 +148,7 @@ impl Dataset for SamDataset {
     }
 
     fn makes_text(&self) -> bool {
-        true
+        self.file.on_error() != OnError::Null
     }
 
     fn text_decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {

@@ -12,7 +12,7 @@ use super::line::{Line, Tabs, Tested};
 use super::schema::{Columns, Key, Kind, Source};
 use super::values::Cells;
 use crate::error::{Error, Result};
-use crate::scan::{BrokenRow, Rows, ScanRequest, Segment, Selected, SpanFilter, Test, Warnings, row_by_row};
+use crate::scan::{BrokenRow, Computed, Rows, ScanRequest, Segment, Selected, SpanFilter, Test, Warnings, row_by_row};
 use crate::text::lines::{self, LineFramer};
 use crate::text::lists::Broken;
 
@@ -30,6 +30,9 @@ pub(super) enum Begin {
 /// The rows of one partition.
 pub(super) struct VcfRows {
     columns: Arc<Columns>,
+    /// The columns wanted: of the file, and computed ones.
+    projection: Vec<usize>,
+    computed: Vec<Computed>,
     schema: SchemaRef,
     filter: Option<SpanFilter>,
     test: Option<Test>,
@@ -84,14 +87,49 @@ impl VcfRows {
         filter: Option<SpanFilter>,
         begin: Begin,
     ) -> Result<Self> {
-        let mut fields = columns.schema.project(&request.projection)?.fields().to_vec();
         let (conditions, _) = request.predicate.besides(request.regions.as_deref());
         let test = Test::bind_all(&conditions, &|name| columns.testable(name))
             .ok_or_else(|| Error::invalid(format!("a VCF scan cannot apply: {}", request.predicate)))?;
+        let tested = columns.info.iter().map(|k| {
+            let used = !conditions.is_empty() && !k.list && k.kind != Kind::Flag;
+            used.then(|| Finder::new(&k.name, k.alias.as_deref()))
+        });
+        let tested = tested.collect();
+        let mut rows = Self {
+            schema: Arc::new(Schema::empty()),
+            projection: request.projection.clone(),
+            computed: request.computed.clone(),
+            filter,
+            test: (!conditions.is_empty()).then_some(test),
+            end: Finder::new("END", None),
+            tested,
+            contig: Vec::new(),
+            framer: LineFramer::default(),
+            builders: Builders::default(),
+            info: None,
+            genotypes: None,
+            header_left: if let Begin::Header(bytes) = begin { bytes } else { 0 },
+            line: match begin {
+                Begin::Header(_) => Some(0),
+                Begin::FirstRecord(lines) => Some(lines),
+                Begin::Within => None,
+            },
+            bytes: 0,
+            row_bytes: 0,
+            columns,
+        };
+        rows.prepare(&request.projection, &request.computed)?;
+        Ok(rows)
+    }
+
+    /// Puts in place what these columns are built with.
+    fn prepare(&mut self, projection: &[usize], computed: &[Computed]) -> Result<()> {
+        let columns = Arc::clone(&self.columns);
+        let mut fields = columns.schema.project(projection)?.fields().to_vec();
         let mut builders = Builders::default();
         let (mut info, mut format): (Vec<&Key>, Vec<Wanted<'_>>) = (Vec::new(), Vec::new());
-        for (i, column) in request.projection.iter().enumerate() {
-            if let Some(first) = request.projection[..i].iter().position(|c| c == column) {
+        for (i, column) in projection.iter().enumerate() {
+            if let Some(first) = projection[..i].iter().position(|c| c == column) {
                 builders.outputs.push(Output::Same(first));
                 continue;
             }
@@ -114,7 +152,7 @@ impl VcfRows {
             });
         }
         let lists = format.len();
-        for computed in &request.computed {
+        for computed in computed {
             let (wanted, field) = columns
                 .compute(computed)
                 .ok_or_else(|| Error::invalid(format!("a VCF scan cannot compute {computed}")))?;
@@ -122,34 +160,13 @@ impl VcfRows {
             builders.outputs.push(Output::Format(format.len()));
             format.push(wanted);
         }
-        let schema = Arc::new(Schema::new(fields));
-        let row_bytes = VALUE_BYTES * (builders.outputs.len() + lists * columns.samples.len());
-        let tested = columns.info.iter().map(|k| {
-            let used = !conditions.is_empty() && !k.list && k.kind != Kind::Flag;
-            used.then(|| Finder::new(&k.name, k.alias.as_deref()))
-        });
-        let tested = tested.collect();
-        Ok(Self {
-            schema,
-            filter,
-            test: (!conditions.is_empty()).then_some(test),
-            end: Finder::new("END", None),
-            tested,
-            contig: Vec::new(),
-            framer: LineFramer::default(),
-            builders,
-            info: (!info.is_empty()).then(|| InfoReader::new(info.into_iter(), columns.info.len())),
-            genotypes: (!format.is_empty()).then(|| GenotypeReader::new(&format, &columns)),
-            header_left: if let Begin::Header(bytes) = begin { bytes } else { 0 },
-            line: match begin {
-                Begin::Header(_) => Some(0),
-                Begin::FirstRecord(lines) => Some(lines),
-                Begin::Within => None,
-            },
-            bytes: 0,
-            row_bytes,
-            columns,
-        })
+        self.schema = Arc::new(Schema::new(fields));
+        self.row_bytes = VALUE_BYTES * (builders.outputs.len() + lists * columns.samples.len());
+        self.builders = builders;
+        self.info = (!info.is_empty()).then(|| InfoReader::new(info.into_iter(), columns.info.len()));
+        self.genotypes = (!format.is_empty()).then(|| GenotypeReader::new(&format, &columns));
+        self.bytes = 0;
+        Ok(())
     }
 
     fn keeps(&mut self, line: &Line<'_>) -> Result<bool> {
@@ -300,6 +317,19 @@ impl Rows for VcfRows {
         self.genotypes.iter_mut().for_each(GenotypeReader::next_batch);
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
+    }
+
+    fn restart(&mut self, only: Option<usize>) -> Result<()> {
+        let (projection, computed) = (std::mem::take(&mut self.projection), std::mem::take(&mut self.computed));
+        let prepared = match only {
+            None => self.prepare(&projection, &computed),
+            Some(i) => {
+                let made = i.checked_sub(projection.len()).and_then(|i| computed.get(i..=i));
+                self.prepare(projection.get(i..=i).unwrap_or_default(), made.unwrap_or_default())
+            }
+        };
+        (self.projection, self.computed) = (projection, computed);
+        prepared
     }
 
     fn is_over(&self) -> bool {

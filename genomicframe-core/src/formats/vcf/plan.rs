@@ -17,7 +17,7 @@ use crate::index::BinningIndex;
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
     Computed, Condition, Cut, Dataset, Decoder, FormatId, Framing, IndexState, LineStarts, OpenOptions, Partition,
-    Pushdown, RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, Test, advice,
+    Pushdown, RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, advice,
 };
 
 pub(super) const ID: FormatId = FormatId("vcf");
@@ -155,10 +155,7 @@ impl Dataset for VcfDataset {
     }
 
     fn pushdown(&self, condition: &Condition) -> Pushdown {
-        match Test::bind(condition, &|name| self.columns.testable(name)) {
-            Some(_) => Pushdown::Exact,
-            None => Pushdown::Unsupported,
-        }
+        self.file.pushdown(condition, &|name| self.columns.testable(name))
     }
 
     fn compute(&self, computed: &Computed) -> Option<Field> {
@@ -203,6 +200,7 @@ impl Dataset for VcfDataset {
         let rows = VcfRows::new(Arc::clone(&self.columns), request, filter, begin)?;
         // Of plain gzip the header's lines come through the decoder too: the line tells the place there.
         let numbered = matches!(begin, Begin::FirstRecord(_));
-        Ok(Box::new(RecordDecoder::new(rows, request, self.longest_line, numbered)))
+        let decoder = RecordDecoder::new(rows, request, self.longest_line, numbered);
+        Ok(Box::new(decoder.on_error(self.file.on_error())))
     }
 }

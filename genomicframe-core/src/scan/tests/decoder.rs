@@ -66,6 +66,11 @@ impl Rows for Pairs {
         Ok(RecordBatch::try_new(Arc::new(schema), vec![Arc::new(Int64Array::from(std::mem::take(&mut self.values)))])?)
     }
 
+    fn restart(&mut self, _: Option<usize>) -> Result<()> {
+        self.values.clear();
+        Ok(())
+    }
+
     fn is_over(&self) -> bool {
         self.over
     }
