@@ -277,6 +277,27 @@ async fn every_file_gives_what_is_due() {
     assert!(panics.is_empty(), "{panics:?}");
 }
 
+/// A limit can be lowered and raised by whoever reads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_are_options() {
+    let Some(made) = &*MADE else { return };
+    for (file, option, enough, few) in [
+        ("41_format_keys_1001.vcf", "format_keys", "1001", "1000"),
+        ("41_line_3_mb.vcf", "record_bytes", "4000000", "2000000"),
+        ("42_header_20_mb.vcf.gz", "header_bytes", "30000000", "10000000"),
+        ("68_contigs.vcf", "contigs", "200000", "99999"),
+    ] {
+        let sql = |most| {
+            let path = made.folder.join(file);
+            format!("SELECT * FROM read_files('{}', {option} => '{most}')", path.display())
+        };
+        let (given, _) = run(1, 8192, &sql(enough)).await;
+        assert!(!given.expect(file).is_empty());
+        let e = run(1, 8192, &sql(few)).await.0.expect_err(file);
+        assert!(e.contains(option), "{e}");
+    }
+}
+
 /// What a command took.
 #[derive(Debug)]
 struct Taken {

@@ -5,6 +5,10 @@ use crate::error::Error;
 /// What to do about stored data that is broken or ends early.
 pub(crate) const DAMAGED: &str = "the file is damaged or cut short: copy or download it again";
 
+/// What to do where no block begins, though an index says so.
+pub(super) const FOREIGN: &str =
+    "the index belongs to another version of the file, or the file is damaged: index it again, or copy it again";
+
 const RECORD: &str = "correct it, or leave such records out and have them counted: on_error => 'skip'";
 
 /// Advises on an error of a scan, where nothing closer to its cause did.
@@ -24,7 +28,7 @@ pub(crate) fn on_index(e: Error) -> Error {
 
 fn on_limit(e: Error, limit: &str) -> Error {
     match e.is_limit() {
-        true => e.hint(format!("raise the limit {limit} if the file is to be trusted")),
+        true => e.hint(format!("if the file is to be trusted, raise the option {limit}")),
         false => e,
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use super::advice::DAMAGED;
+use super::advice::{DAMAGED, FOREIGN};
 use super::metrics::add_time;
 use super::requests::{Prefetch, Requester};
 use super::{Framing, Piece, ScanMetrics, Segment, Spawn};
@@ -297,6 +297,7 @@ impl FeedState {
                         Ok(None) => break,
                         // What comes before it is whole.
                         Err(_) if !starts.is_empty() => break,
+                        Err(e) if *inflated == 0 && stored.at > 0 => return Err(e.at(here).hint(FOREIGN)),
                         Err(e) => return Err(e.at(here)),
                     }
                 }
@@ -372,7 +373,7 @@ impl<'a> Head<'a> {
             return Err(Error::limit(format!("the header is longer than {} bytes", self.limit))
                 .in_object(&self.feed.object.location)
                 .at(self.offset(self.bytes.len()))
-                .hint("raise the limit header_bytes if the file is to be trusted"));
+                .hint("if the file is to be trusted, raise the option header_bytes"));
         }
         match self.feed.next().await? {
             Some(piece) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use genomicframe_core::io::{Location, ObjectIo};
-use genomicframe_core::scan::{Dataset, Format, IndexChoice, OpenOptions};
+use genomicframe_core::scan::{Dataset, Format, IndexChoice, Limits, OpenOptions};
 
 use super::Access;
 use crate::error::{Error, Result};
@@ -80,6 +80,20 @@ impl ReadOptions {
     /// Read a BGZF file that lacks its end-of-file block, with a warning instead of an error.
     pub fn allow_missing_eof(mut self, allow: bool) -> Self {
         self.open.allow_missing_eof = allow;
+        self
+    }
+
+    /// Bounds on what a file may claim: of its header, its records, its contigs.
+    ///
+    /// ```
+    /// use genomicframe::ReadOptions;
+    /// use genomicframe::core::scan::Limits;
+    ///
+    /// let longer = Limits { record_bytes: 1 << 30, ..Limits::default() };
+    /// let options = ReadOptions::new().limits(longer);
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.open.limits = limits;
         self
     }
 }

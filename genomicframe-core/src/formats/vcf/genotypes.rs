@@ -216,7 +216,7 @@ impl GenotypeReader {
             }
             if i >= most {
                 let e = Error::limit(format!("more keys than the limit of {most}")).field("FORMAT").text(format);
-                return Err(e.hint("raise the limit format_keys if the file is to be trusted"));
+                return Err(e.hint("if the file is to be trusted, raise the option format_keys"));
             }
             if name == b"GT" && i > 0 && !format.starts_with(b"GT:") {
                 return bad("GT must be the first key");
