@@ -8,6 +8,7 @@
 use super::cigar::{self, Cigar};
 use super::tags::Tags;
 use crate::error::{Error, Result};
+use crate::scan::advice::DAMAGED;
 
 const FIXED: usize = 32;
 /// Smallest `block_size`: the fixed fields and a name of one NUL.
@@ -278,11 +279,11 @@ fn unfinished(bytes: &[u8], last: bool, longest: usize) -> Result<Option<usize>>
                 return Err(e.field("block_size"));
             }
             Ok(n) if n >= SMALLEST => {}
-            _ => return Err(Error::corrupt(format!("a record of {size} bytes")).field("block_size")),
+            _ => return Err(Error::corrupt(format!("a record of {size} bytes")).field("block_size").hint(DAMAGED)),
         }
     }
     match last {
-        true => Err(Error::corrupt("the file ends within a record").field("block_size")),
+        true => Err(Error::corrupt("the file ends within a record").field("block_size").hint(DAMAGED)),
         false => Ok(None),
     }
 }

@@ -1,6 +1,6 @@
 //! One BGZF block: its size, its inflation, its checks.
 
-use libdeflater::{Crc, Decompressor};
+use libdeflater::{Crc, DecompressionError, Decompressor};
 
 use crate::error::{Error, Result};
 
@@ -108,10 +108,12 @@ impl Inflater {
 
     fn fill(&mut self, block: &Whole<'_>, out: &mut [u8]) -> Result<()> {
         let Whole { data, crc, size } = *block;
-        let inflated = self
-            .0
-            .deflate_decompress(data, out)
-            .map_err(|e| Error::corrupt("broken deflate data in a BGZF block").caused_by(e))?;
+        let inflated = self.0.deflate_decompress(data, out).map_err(|e| match e {
+            DecompressionError::InsufficientSpace => {
+                Error::corrupt(format!("BGZF block inflates to more than the {size} bytes that it claims"))
+            }
+            DecompressionError::BadData => Error::corrupt("broken deflate data in a BGZF block"),
+        })?;
         if inflated != size || size != out.len() {
             return Err(Error::corrupt(format!("BGZF block inflates to {inflated} bytes but claims {size}")));
         }

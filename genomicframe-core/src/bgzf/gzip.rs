@@ -19,6 +19,9 @@ pub struct GzipStream {
     used: usize,
     state: State,
     members: u64,
+    /// Bytes of input used and of output made, of all members.
+    eaten: u64,
+    made: u64,
 }
 
 enum State {
@@ -37,6 +40,11 @@ enum State {
     Padding,
 }
 
+/// What may be inflated of however little, and more of it than so many times its size must not be: deflate reaches 1,032, of
+/// one byte repeated.
+const FREE: u64 = 64 << 20;
+const RATIO: u64 = 1000;
+
 /// Optional header fields are bounded, so that a hostile header cannot grow without end.
 const MAX_HEADER: usize = 1 << 17;
 
@@ -48,7 +56,7 @@ impl fmt::Debug for GzipStream {
 
 impl Default for GzipStream {
     fn default() -> Self {
-        Self { pending: Vec::new(), used: 0, state: State::Header, members: 0 }
+        Self { pending: Vec::new(), used: 0, state: State::Header, members: 0, eaten: 0, made: 0 }
     }
 }
 
@@ -98,6 +106,12 @@ impl GzipStream {
                     let made = (inflate.total_out() - before_out) as usize;
                     let eaten = (inflate.total_in() - before_in) as usize;
                     used += eaten;
+                    (self.eaten, self.made) = (self.eaten + eaten as u64, self.made + made as u64);
+                    if self.made > FREE && self.made / RATIO > self.eaten {
+                        let what =
+                            format!("{} bytes inflate to {}, more than {RATIO} times as many", self.eaten, self.made);
+                        return Err(Error::limit(what).hint("if that is meant, pack it anew: gzip -dc | bgzip"));
+                    }
                     out.truncate(start + made);
                     crc.update(&out[start..]);
                     // Modulo 2^32 (RFC 1952 §2.3.1).
@@ -220,6 +234,23 @@ mod tests {
             assert_eq!(out.len(), text.len() + 4);
             assert!(out.ends_with(b"tail"));
         }
+    }
+
+    #[test]
+    fn what_inflates_a_thousandfold_is_refused_beyond_64_mib() {
+        let of = |len: usize| {
+            let (file, mut stream, mut out, mut made) = (member(&vec![0; len]), GzipStream::default(), Vec::new(), 0);
+            let mut done = stream.inflate(&file, &mut out, 1 << 20);
+            while let Ok(false) = done {
+                made += out.len();
+                out.clear();
+                done = stream.inflate(&[], &mut out, 1 << 20);
+            }
+            done.map(|_| made + out.len())
+        };
+        assert_eq!(of(64 << 20).unwrap(), 64 << 20);
+        let e = of(80 << 20).unwrap_err();
+        assert!(e.is_limit(), "{e}");
     }
 
     #[test]

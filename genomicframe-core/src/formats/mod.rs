@@ -4,6 +4,7 @@ pub mod bam;
 pub mod bed;
 pub mod fastq;
 pub mod gff;
+mod other;
 pub mod sam;
 pub mod vcf;
 
@@ -52,32 +53,20 @@ pub async fn detect(at: &Location, io: &dyn ObjectIo) -> Result<&'static dyn For
     let mut head = file.head(io, SNIFFED);
     // Broken data is the format's to report, in its own words.
     let _ = head.at_least(SNIFFED).await;
-    let sniffed = ALL.iter().copied().find(|f| f.sniff(head.bytes()));
-    sniffed.or_else(|| by_name(at.file_name())).ok_or_else(|| {
+    if let Some(format) = ALL.iter().copied().find(|f| f.sniff(head.bytes())) {
+        return Ok(format);
+    }
+    // Under the name of a format that is read, another one's content would be told as that one's first broken record.
+    if let Some(e) = other::told(head.bytes(), at.file_name()) {
+        return Err(e.in_object(at).at(Offset::Byte(0)));
+    }
+    by_name(at.file_name()).ok_or_else(|| {
         let known: Vec<_> = ALL.iter().map(|f| f.id().0).collect();
-        let head = &head.bytes()[..head.bytes().len().min(32)];
-        let e = match unread(head) {
-            Some((name, advice)) => Error::unsupported(format!("{name} is not read")).hint(advice),
-            None => Error::unsupported(format!("not a format that is known here ({})", known.join(", ")))
-                .hint("the option format names it, where the file has an unusual beginning and name"),
-        };
-        e.in_object(at).at(Offset::Byte(0)).text(head)
-    })
-}
-
-/// Formats that are known by their beginning and not read, and what to do about a file of one.
-fn unread(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    Some(match head {
-        [b'C', b'R', b'A', b'M', ..] => ("CRAM", "convert it: samtools view -b -T reference.fa -o out.bam in.cram"),
-        [b'B', b'C', b'F', ..] => ("BCF", "convert it: bcftools view -Oz -o out.vcf.gz in.bcf"),
-        [b'>', ..] => ("FASTA", "records of sequences without qualities are no table here"),
-        [b'P', b'A', b'R', b'1', ..] => {
-            ("Parquet as a genomic file", "query it by its name, which must end in .parquet")
-        }
-        [b'B', b'A', b'I', 1, ..] | [b'C', b'S', b'I', 1, ..] | [b'T', b'B', b'I', 1, ..] => {
-            ("an index", "name the file that it is of")
-        }
-        _ => return None,
+        Error::unsupported(format!("not a format that is known here ({})", known.join(", ")))
+            .in_object(at)
+            .at(Offset::Byte(0))
+            .text(&head.bytes()[..head.bytes().len().min(32)])
+            .hint("where neither content nor name tells the format, name it: read_bed('…'), read_gff('…')")
     })
 }
 

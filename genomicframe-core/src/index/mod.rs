@@ -67,17 +67,22 @@ impl BinningIndex {
     }
 }
 
+/// What an index may inflate to of however little, and how many times its size it may have beyond that: offsets of a real one
+/// grow, and hardly compress.
+const FREE: usize = 64 << 20;
+const RATIO: usize = 100;
+
 fn inflate(mut bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut inflater = Inflater::default();
-    let mut out = Vec::new();
+    let (stored, mut inflater, mut out) = (bytes.len(), Inflater::default(), Vec::new());
     while !bytes.is_empty() {
         let size = block_size(bytes)?.filter(|n| *n <= bytes.len());
         let Some(size) = size else { return Err(Error::corrupt("truncated index")) };
         inflater.inflate(&bytes[..size], &mut out)?;
-        if out.len() > MAX_BYTES {
-            return Err(Error::limit("the index inflates to more than 256 MiB"));
-        }
         bytes = &bytes[size..];
+        let used = stored - bytes.len();
+        if out.len() > MAX_BYTES || (out.len() > FREE && out.len() / RATIO > used) {
+            return Err(Error::limit(format!("{used} bytes of the index inflate to {}", out.len())));
+        }
     }
     Ok(out)
 }

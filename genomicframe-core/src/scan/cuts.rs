@@ -38,6 +38,8 @@ const CHAIN: usize = 3;
 /// Bytes looked at for a cut: first, and at most.
 const LOOK: u64 = 256 << 10;
 const LOOK_MOST: u64 = 8 << 20;
+/// Bytes inflated to find a record, at most: longer ones are not looked for.
+const INFLATED_MOST: usize = 32 << 20;
 /// Stored bytes of a partition, at least: what finding a cut costs must be little beside it.
 const LEAST: u64 = 1 << 20;
 /// Places looked for at the same time.
@@ -117,28 +119,110 @@ impl Finder<'_> {
 
 /// A record's place: the index in `stored` of its block, and the offset within.
 fn in_blocks(stored: &[u8], starts: &dyn RecordStarts) -> Option<(usize, u16)> {
-    let candidates = memchr::memmem::find_iter(&stored[..stored.len().min(2 * MAX_BLOCK)], &[0x1f, 0x8b, 0x08]);
-    candidates.map(|at| in_chain(stored, at, starts)).find(Option::is_some).flatten()
+    let mut looked = 0;
+    for at in memchr::memmem::find_iter(&stored[..stored.len().min(2 * MAX_BLOCK)], &[0x1f, 0x8b, 0x08]) {
+        // Blocks of a chain that led nowhere lead nowhere from its middle either: many small ones must not be walked again
+        // from each of them.
+        if at < looked {
+            continue;
+        }
+        let chain = Chain::walk(stored, at);
+        looked = chain.end;
+        if let Some(place) = chain.place(starts) {
+            return Some(place);
+        }
+    }
+    None
 }
 
-/// The same in the blocks that follow one another from `at` on; `None` also where none do.
-fn in_chain(stored: &[u8], mut at: usize, starts: &dyn RecordStarts) -> Option<(usize, u16)> {
-    let (mut inflater, mut inflated) = (Inflater::default(), Vec::new());
-    // Where each block begins, in `inflated` and in `stored`.
-    let mut blocks: Vec<(usize, usize)> = Vec::new();
-    while let Some(size) = block_size(&stored[at..]).ok()?.filter(|size| at + size <= stored.len()) {
-        let before = inflated.len();
-        inflater.inflate(&stored[at..at + size], &mut inflated).ok()?;
-        if inflated.len() > before {
-            blocks.push((before, at));
+/// Blocks that follow one another.
+struct Chain {
+    inflated: Vec<u8>,
+    /// Where each block that is not empty begins, in `inflated` and in `stored`.
+    blocks: Vec<(usize, usize)>,
+    /// Where in `stored` the last one ends.
+    end: usize,
+    /// Whether what follows is no block.
+    broken: bool,
+}
+
+impl Chain {
+    fn walk(stored: &[u8], at: usize) -> Self {
+        let mut inflater = Inflater::default();
+        let mut chain = Self { inflated: Vec::new(), blocks: Vec::new(), end: at, broken: false };
+        // What little data inflates to may be much.
+        while chain.inflated.len() < INFLATED_MOST {
+            let block = match block_size(&stored[chain.end..]) {
+                Ok(Some(size)) if chain.end + size <= stored.len() => &stored[chain.end..chain.end + size],
+                Ok(_) => return chain,
+                Err(_) => return Self { broken: true, ..chain },
+            };
+            let before = chain.inflated.len();
+            if inflater.inflate(block, &mut chain.inflated).is_err() {
+                return Self { broken: true, ..chain };
+            }
+            if chain.inflated.len() > before {
+                chain.blocks.push((before, chain.end));
+            }
+            chain.end += block.len();
         }
-        at += size;
+        chain
     }
-    let start = starts.first(&inflated)?;
-    let block = blocks.partition_point(|(begin, _)| *begin <= start).checked_sub(1)?;
-    if blocks.len() - block < CHAIN {
-        return None;
+
+    /// Where a record begins, if enough blocks follow it to be sure.
+    fn place(&self, starts: &dyn RecordStarts) -> Option<(usize, u16)> {
+        let Self { inflated, blocks, .. } = self;
+        if self.broken {
+            return None;
+        }
+        let start = starts.first(inflated)?;
+        let block = blocks.partition_point(|(begin, _)| *begin <= start).checked_sub(1)?;
+        if blocks.len() - block < CHAIN {
+            return None;
+        }
+        let (begin, place) = blocks[block];
+        Some((place, u16::try_from(start - begin).ok()?))
     }
-    let (begin, place) = blocks[block];
-    Some((place, u16::try_from(start - begin).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::bgzf::EOF_BLOCK;
+
+    /// Counts how often it is asked, and finds nothing.
+    #[derive(Debug, Default)]
+    struct Asked(AtomicUsize);
+
+    impl RecordStarts for Asked {
+        fn first(&self, _: &[u8]) -> Option<usize> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+    }
+
+    #[test]
+    fn many_small_blocks_are_walked_once() {
+        let asked = Asked::default();
+        let mut stored = b"noise \x1f\x8b\x08 noise".to_vec();
+        stored.extend(EOF_BLOCK.repeat(300_000));
+        assert_eq!(in_blocks(&stored, &asked), None);
+        // A place that only looks like a block, and the chain.
+        assert!(asked.0.into_inner() <= 2);
+        stored.extend(b"no block");
+        let asked = Asked::default();
+        assert_eq!(in_blocks(&stored, &asked), None);
+        assert_eq!(asked.0.into_inner(), 0);
+    }
+
+    #[test]
+    fn what_inflates_to_much_is_inflated_in_part() {
+        let mut block = Vec::new();
+        let mut deflater = crate::bgzf::Deflater::new(crate::bgzf::Level::DEFAULT).unwrap();
+        deflater.compress_block(&[0; 65_000], &mut block).unwrap();
+        let chain = Chain::walk(&block.repeat(10_000), 0);
+        assert!(!chain.broken && chain.inflated.len() < INFLATED_MOST + MAX_BLOCK);
+    }
 }

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
+use super::advice::{DAMAGED, FOREIGN};
 use super::metrics::add_time;
-use super::records::CUT;
 use super::requests::{Prefetch, Requester};
 use super::{Framing, Piece, ScanMetrics, Segment, Spawn};
 use crate::bgzf::{GzipStream, Inflater, MAX_BLOCK, VirtualOffset, block_size, inflated_size};
@@ -193,9 +193,9 @@ impl<'a> Feed<'a> {
 
     /// The next piece; `None` at the end of the object.
     pub(super) async fn next(&mut self) -> Result<Option<Piece>> {
-        let piece = self.piece().await.map_err(|e| {
-            let e = if e.is_corrupt() { e.hint(CUT) } else { e };
-            e.in_object(&self.object.location)
+        let piece = self.piece().await.map_err(|e| match e.is_corrupt() {
+            true => e.in_object(&self.object.location).hint(DAMAGED),
+            false => e.in_object(&self.object.location),
         })?;
         if let Some(piece) = &piece {
             self.metrics.bytes_inflated.fetch_add(piece.bytes.len() as u64, Ordering::Relaxed);
@@ -297,6 +297,7 @@ impl FeedState {
                         Ok(None) => break,
                         // What comes before it is whole.
                         Err(_) if !starts.is_empty() => break,
+                        Err(e) if *inflated == 0 && stored.at > 0 => return Err(e.at(here).hint(FOREIGN)),
                         Err(e) => return Err(e.at(here)),
                     }
                 }
@@ -370,9 +371,9 @@ impl<'a> Head<'a> {
     pub async fn more(&mut self) -> Result<bool> {
         if self.bytes.len() > self.limit {
             return Err(Error::limit(format!("the header is longer than {} bytes", self.limit))
-                .at(Offset::Byte(0))
-                .hint("the limit is OpenOptions::limits.header_bytes")
-                .in_object(&self.feed.object.location));
+                .in_object(&self.feed.object.location)
+                .at(self.offset(self.bytes.len()))
+                .hint("if the file is to be trusted, raise the option header_bytes"));
         }
         match self.feed.next().await? {
             Some(piece) => {

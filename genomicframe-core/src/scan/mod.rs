@@ -8,6 +8,7 @@
 //! Only `open`, `load_index` and [`drive`] read bytes. A plan is a value: `EXPLAIN` prints it and tests count its requests
 //! and bytes. A decoder never waits for anything, so the same one serves files, object stores, tests and fuzzers.
 
+pub(crate) mod advice;
 mod ahead;
 mod bad_records;
 mod bad_table;
@@ -15,6 +16,7 @@ mod cuts;
 mod drive;
 pub(crate) mod evaluate;
 mod feed;
+mod first_record;
 mod lenient;
 mod metrics;
 mod narrow;
@@ -58,7 +60,6 @@ pub use options::{IndexChoice, Limits, OnError, OpenOptions};
 pub use piece::Piece;
 pub use plan::{Framing, IndexUse, ObjectId, Partition, Pruning, ScanPlan, Segment, Until};
 pub use predicate::{Condition, Literal, Op, Predicate, Pushdown};
-pub(crate) use records::MALFORMED;
 pub use records::{BrokenRow, RecordDecoder, Rows, Selected, row_by_row};
 pub use request::{Computed, ComputedValue, ScanRequest};
 pub use spans::{SpanColumns, SpanFilter};

@@ -89,12 +89,20 @@ pub struct Limits {
     pub record_bytes: usize,
     /// Most contigs in a header.
     pub contigs: usize,
+    /// Most keys in a VCF line's FORMAT.
+    pub format_keys: usize,
     /// Records read to find out which tags or attributes a file has.
     pub sampled_records: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { header_bytes: 64 << 20, record_bytes: 64 << 20, contigs: 10_000_000, sampled_records: 1000 }
+        Self {
+            header_bytes: 64 << 20,
+            record_bytes: 64 << 20,
+            contigs: 10_000_000,
+            format_keys: 1000,
+            sampled_records: 1000,
+        }
     }
 }

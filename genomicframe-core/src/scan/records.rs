@@ -9,6 +9,7 @@ use std::time::Instant;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray};
 use arrow::datatypes::SchemaRef;
 
+use super::advice::{self, DAMAGED};
 use super::lenient::Lenient;
 use super::piece::is_at_or_after;
 use super::{BadRecords, Counts, Decoder, Framing, ObjectId, OnError, Piece, ScanRequest, Segment, Step, Warnings};
@@ -184,6 +185,8 @@ pub struct RecordDecoder<R: Rows> {
     last: bool,
     held: usize,
     batch_size: usize,
+    /// Rows built before it is looked at how much they take: of a thousand columns a piece's records are too many at once.
+    portion: usize,
     left: usize,
     longest: usize,
     /// Whether the partition began at the file's first record, so that a record's number is known.
@@ -204,18 +207,14 @@ struct Framed {
     next: usize,
 }
 
-/// What to do about a malformed record.
-pub(crate) const MALFORMED: &str =
-    "correct the record, or read on without it (on_error skip) or without the field (on_error null)";
-/// What to do where no record ends.
-pub(super) const CUT: &str = "the file is damaged or was cut short: fetch or write it again";
-
 /// What is to be done when all records framed are rows.
 enum Next {
     Select,
     Step(Step),
 }
 
+/// Bytes of a value in its builder, at least.
+const VALUE_BYTES: usize = 16;
 /// Bytes of a piece that are put to a record begun before it, at first.
 const FIRST_BYTES: usize = 1 << 10;
 
@@ -242,6 +241,7 @@ impl<R: Rows> RecordDecoder<R> {
             last: false,
             held: 0,
             batch_size: request.batch_size.max(1),
+            portion: (ScanRequest::BATCH_BYTES / VALUE_BYTES / request.projection.len().max(1)).max(1),
             left: request.limit.unwrap_or(usize::MAX),
             longest,
             numbered,
@@ -266,7 +266,7 @@ impl<R: Rows> RecordDecoder<R> {
     /// Names the record: so many were seen before it.
     fn explain(numbered: bool, e: Error, at: Option<Offset>, before: u64) -> Error {
         let e = if numbered { e.in_record(before + 1) } else { e };
-        let e = if e.is_corrupt() { e.hint(MALFORMED) } else { e };
+        let e = advice::on_record(e);
         match at {
             Some(at) => e.at(at),
             None => e,
@@ -314,7 +314,7 @@ impl<R: Rows> RecordDecoder<R> {
             return match self.last {
                 true => Err(Self::explain(
                     self.numbered,
-                    Error::corrupt("the file ends within a record").hint(CUT),
+                    Error::corrupt("the file ends within a record").hint(DAMAGED),
                     self.here(),
                     self.counts.seen,
                 )),
@@ -367,7 +367,7 @@ impl<R: Rows> RecordDecoder<R> {
                     return false;
                 }
                 Err(e) => {
-                    self.failed = Some(e.hint(CUT));
+                    self.failed = Some(e.hint(DAMAGED));
                     return true;
                 }
             }
@@ -390,7 +390,7 @@ impl<R: Rows> RecordDecoder<R> {
                     self.used = bytes.len();
                 }
                 Err(e) => {
-                    self.failed = Some(e.hint(CUT));
+                    self.failed = Some(e.hint(DAMAGED));
                     break;
                 }
             }
@@ -434,7 +434,7 @@ impl<R: Rows> RecordDecoder<R> {
         let Self { rows, piece, begun, framed, selected, counts, lenient, .. } = self;
         let bytes: &[u8] = if framed.in_piece { &piece.bytes } else { begun };
         let place = |start| if framed.in_piece { piece.offset(start) } else { self.begun_at };
-        let room = (self.batch_size - self.held).min(self.left);
+        let room = (self.batch_size - self.held).min(self.left).min(self.portion);
         selected.clear();
         let (builds, mut kept) = (rows.builds(), 0);
         let started = Instant::now();
@@ -513,17 +513,12 @@ fn on_contig(schema: SchemaRef, contig: Option<&str>, rows: usize) -> Result<Rec
     Ok(RecordBatch::try_new_with_options(schema, columns, &RecordBatchOptions::new().with_row_count(Some(rows)))?)
 }
 
-#[cold]
-fn too_long(what: String) -> Error {
-    Error::limit(what).hint("the limit is OpenOptions::limits.record_bytes")
-}
-
 #[inline(always)]
 fn framed_len<R: Rows>(rows: &mut R, bytes: &[u8], last: bool, longest: usize) -> Result<Option<usize>> {
     match rows.frame(bytes, last)? {
         Some(len) if len <= longest => Ok(Some(len)),
-        Some(len) => Err(too_long(format!("a record of {len} bytes, more than the limit of {longest}"))),
-        None if bytes.len() > longest => Err(too_long(format!("a record is longer than {longest} bytes"))),
+        Some(len) => Err(Error::limit(format!("a record of {len} bytes, more than the limit of {longest}"))),
+        None if bytes.len() > longest => Err(Error::limit(format!("a record is longer than {longest} bytes"))),
         framed => Ok(framed),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::cuts;
 use super::feed::FeedState;
 use super::stretches::{self, Stretch};
 use super::{
@@ -11,6 +10,7 @@ use super::{
 };
 use super::{Precision, RecordStarts};
 use super::{ScanMetrics, ScanPlan, ScanRequest, Segment, SpanFilter, Statistics};
+use super::{advice, cuts};
 use crate::bgzf::{EOF_BLOCK, VirtualOffset, is_bgzf, is_gzip};
 use crate::error::{Error, Offset, Result};
 use crate::genome::{Contigs, Interval, RegionSet, resolve_names};
@@ -198,7 +198,7 @@ impl StreamFile {
                 let e = Error::io("the file was replaced or rewritten while its index was being read").in_object(at);
                 return Err(e.hint("read it again when its writer is done"));
             }
-            let index = BinningIndex::parse(&bytes).map_err(|e| e.in_object(&candidate))?;
+            let index = BinningIndex::parse(&bytes).map_err(|e| advice::on_index(e.in_object(&candidate)))?;
             if index.end_of_placed().is_some_and(|end| end > VirtualOffset::new(self.object().size, 0)) {
                 return Err(Error::corrupt(format!("the index points past the end of {at}"))
                     .in_object(candidate)
@@ -236,7 +236,7 @@ impl StreamFile {
             Err(e) if e.is_not_found() || e.is_denied() => return Ok(None),
             read => read?,
         };
-        let blocks = gzi::blocks(&bytes).map_err(|e| e.in_object(&at))?;
+        let blocks = gzi::blocks(&bytes).map_err(|e| e.in_object(&at).hint("make it anew: bgzip -r"))?;
         if blocks.last().is_some_and(|last| *last >= self.object().size) {
             return Err(Error::corrupt(format!("the index points past the end of {}", self.object().location))
                 .in_object(at)

@@ -6,8 +6,11 @@ use crate::scan::{Framing, Partition};
 /// UTF-8's byte order mark, which some editors put before the first line.
 pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
+/// What to do about lines that no `\n` ends.
+pub(crate) const RETURNS: &str = "lines must end with \\n or \\r\\n; tr '\\r' '\\n' makes such lines of old Macs' ones";
+
 /// The length of the line at the start of `bytes`, its end included; the last line needs none.
-pub(crate) fn frame(bytes: &[u8], last: bool) -> Option<usize> {
+fn frame(bytes: &[u8], last: bool) -> Option<usize> {
     match memchr::memchr(b'\n', bytes) {
         Some(end) => Some(end + 1),
         None => last.then_some(bytes.len()),

@@ -26,6 +26,8 @@ pub(crate) struct Preset {
     pub(crate) zero_based: bool,
     /// How a contig's name is read from the text, and so from the index.
     pub(crate) contig: fn(&str) -> String,
+    /// Whether a line is a record.
+    pub(crate) is_record: fn(&[u8]) -> bool,
 }
 
 /// The file and, once it is loaded, its index.
@@ -65,6 +67,9 @@ impl SpanText {
             && self.contigs.get().is_none()
         {
             let contigs = self.read_contigs(index).map_err(|e| e.in_object(&self.file.object().location))?;
+            let named = |written: &[u8]| std::str::from_utf8(written).ok().map(self.preset.contig);
+            let name = |id| contigs.name(id).map(str::to_owned);
+            self.file.check_first_record(io, 0, self.preset.is_record, name, named).await?;
             let _ = self.contigs.set(contigs);
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use genomicframe_core::io::{Location, ObjectIo};
-use genomicframe_core::scan::{BadRecordsTable, Dataset, Format, IndexChoice, OnError, OpenOptions};
+use genomicframe_core::scan::{BadRecordsTable, Dataset, Format, IndexChoice, Limits, OnError, OpenOptions};
 
 use super::Access;
 use crate::error::{Error, Result};
@@ -110,6 +110,20 @@ impl ReadOptions {
     pub fn bad_records(mut self) -> Self {
         self.bad_records = true;
         self.on_error(OnError::Null)
+    }
+
+    /// Bounds on what a file may claim: of its header, its records, its contigs.
+    ///
+    /// ```
+    /// use genomicframe::ReadOptions;
+    /// use genomicframe::core::scan::Limits;
+    ///
+    /// let longer = Limits { record_bytes: 1 << 30, ..Limits::default() };
+    /// let options = ReadOptions::new().limits(longer);
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.open.limits = limits;
+        self
     }
 }
 

@@ -9,7 +9,7 @@ use crate::scan::ReadOptions;
 /// A value, of one or several texts.
 pub(super) type Values = Vec<String>;
 
-const NAMES: &str = "region, index, tags, info, attributes, samples, allow_missing_eof, on_error";
+const NAMES: &str = "region, index, tags, info, attributes, samples, allow_missing_eof, header_bytes, record_bytes, contigs, format_keys, on_error";
 
 /// The value of `name`, which takes no more.
 pub(super) fn one<'a>(name: &str, values: &'a Values) -> Result<&'a str> {
@@ -45,6 +45,18 @@ pub(super) fn set(options: ReadOptions, name: &str, values: Values) -> Result<Re
             other => return Err(Error::invalid(format!("allow_missing_eof is true or false, not {other}"))),
         },
         "on_error" => options.on_error(one()?.parse()?),
+        "header_bytes" | "record_bytes" | "contigs" | "format_keys" => {
+            let most = one()?;
+            let most = most.parse().map_err(|_| Error::invalid(format!("{name} is a number, not {most}")))?;
+            let mut limits = options.open.limits.clone();
+            *match name {
+                "header_bytes" => &mut limits.header_bytes,
+                "record_bytes" => &mut limits.record_bytes,
+                "contigs" => &mut limits.contigs,
+                _ => &mut limits.format_keys,
+            } = most;
+            options.limits(limits)
+        }
         _ => return Err(Error::invalid(format!("no option is called {name}; there are {NAMES}"))),
     })
 }

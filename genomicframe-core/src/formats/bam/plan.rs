@@ -18,7 +18,7 @@ use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
     Condition, Cut, Dataset, Decoder, FormatId, Head, IndexState, OnError, OpenOptions, Partition, Pushdown,
-    RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
+    RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, advice,
 };
 
 /// An opened BAM file.
@@ -35,15 +35,13 @@ impl BamDataset {
         let (header, first, start) = {
             let mut head = file.head(io, options.limits.header_bytes);
             let read = async {
-                let header = BamHeader::read(&mut head, &options.limits).await.map_err(|e| {
-                    e.at(Offset::Byte(0)).hint("the file is damaged or no BAM: samtools quickcheck -v tells, too")
-                })?;
+                let header = BamHeader::read(&mut head, &options.limits).await.map_err(|e| e.at(Offset::Byte(0)))?;
                 // An empty block may follow the header, so the first record's place is where the next byte comes from.
                 let start = head.offset(header.len);
                 let first = sample_records(&mut head, &header, options).await?;
                 Ok((header, first, start))
             };
-            read.await.map_err(|e: Error| e.in_object(at))?
+            read.await.map_err(|e: Error| advice::on_header(e.in_object(at), CORRECT))?
         };
         let file = AlignmentFile::new(file, Arc::clone(&header.contigs), start, first, &options.columns);
         Ok(Self { file, header: Arc::new(header), longest: options.limits.record_bytes })
@@ -54,6 +52,9 @@ impl BamDataset {
         &self.header
     }
 }
+
+/// What to do about a broken header.
+const CORRECT: &str = "the file is damaged or no BAM: copy or download it again; samtools quickcheck looks at it too";
 
 /// Looks for tags in the first records, and at where the first one lies. A broken record is left for the scan to report.
 async fn sample_records(head: &mut Head<'_>, header: &BamHeader, options: &OpenOptions) -> Result<FirstRecords> {

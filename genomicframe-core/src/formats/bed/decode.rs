@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
-use super::header::{BLOCKS, END, NAMES, START, cut, is_skipped};
+use super::header::{BLOCKS, CHROM, END, NAMES, START, cut, is_skipped};
 use crate::error::{Error, Result};
 use crate::scan::{BrokenRow, Fields, Partition, Rows, Segment, Selected, Warnings, row_by_row};
 use crate::text::columns::{Columns, items, one_or_all};
@@ -50,6 +50,9 @@ impl BedRows {
             return Err(Error::corrupt(format!("{width} columns where the first line has {}", self.width)).text(line));
         }
         let row = Line { line, cells: &self.cells, span: (0, 0) };
+        if row.cell(CHROM).is_empty() {
+            return Err(Error::corrupt("it is empty").field("chrom").text(line));
+        }
         let (start, end) = (int(row.cell(START), "start")?, int(row.cell(END), "end")?);
         if start < 0 {
             return Err(Error::corrupt("a negative position").field("start").text(row.cell(START)));

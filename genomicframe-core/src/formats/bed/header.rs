@@ -30,6 +30,7 @@ pub(super) const NAMES: [&str; 12] = [
 ];
 
 /// Field numbers.
+pub(super) const CHROM: usize = 0;
 pub(super) const START: usize = 1;
 pub(super) const END: usize = 2;
 pub(super) const BLOCKS: std::ops::RangeInclusive<usize> = 9..=11;

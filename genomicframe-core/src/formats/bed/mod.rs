@@ -27,12 +27,15 @@ use futures::future::BoxFuture;
 
 use crate::error::Result;
 use crate::io::{Location, ObjectIo};
-use crate::scan::{Dataset, Format, FormatId, OpenOptions};
+use crate::scan::{Dataset, Format, FormatId, OpenOptions, advice};
 pub use encode::encode;
 
 /// BED3 to BED12, with or without custom columns.
 #[derive(Debug, Clone, Copy)]
 pub struct Bed;
+
+/// What to do about a broken beginning.
+const CORRECT: &str = "correct the line, or name the format if it is another one";
 
 /// Its name.
 const ID: FormatId = FormatId("bed");
@@ -58,7 +61,8 @@ impl Format for Bed {
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>> {
         async move {
-            let dataset = plan::BedFile::open(at, io, options).await.map_err(|e| e.in_object(at))?;
+            let dataset =
+                plan::BedFile::open(at, io, options).await.map_err(|e| advice::on_header(e.in_object(at), CORRECT))?;
             Ok(Arc::new(dataset) as Arc<dyn Dataset>)
         }
         .boxed()

@@ -22,8 +22,14 @@ pub(super) struct BedFile {
     longest: usize,
 }
 
-const PRESET: Preset =
-    Preset { name: "bed", columns: [1, 2, 3], contig_column: "chrom", zero_based: true, contig: str::to_owned };
+const PRESET: Preset = Preset {
+    name: "bed",
+    columns: [1, 2, 3],
+    contig_column: "chrom",
+    zero_based: true,
+    contig: str::to_owned,
+    is_record: |line| !header::is_skipped(line),
+};
 
 impl BedFile {
     pub(super) async fn open(at: &Location, io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {

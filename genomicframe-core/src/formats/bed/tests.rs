@@ -101,6 +101,14 @@ fn malformed_lines_are_errors_that_say_where() {
 }
 
 #[test]
+fn a_contig_has_a_name() {
+    let e = fails("chr1\t1\t2\n\t1\t2\n").to_string();
+    assert!(e.contains("line 2") && e.contains("chrom"), "{e}");
+    // A line of nothing but blanks is a blank line.
+    assert_eq!(rows("chr1\t1\t2\n\t\t\n").len(), 1);
+}
+
+#[test]
 fn block_counts_must_agree_where_they_are_read() {
     let lies = "1\t0\t99\tn\t0\t+\t0\t9\t0\t3\t5,6,\t0,50,\n";
     assert!(fails(lies).to_string().contains("block_sizes: 2 blocks where block_count is 3"));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::{Deref, Range};
 
 use crate::error::{Error, Result};
-use crate::scan::MALFORMED;
+use crate::scan::advice;
 use crate::text::lines::{BOM, LineFramer, trim_end};
 
 /// Most lines of one record.
@@ -153,7 +153,7 @@ impl RecordFramer {
 
     /// Names the line found last.
     fn explain(&self, e: Error) -> Error {
-        let e = if e.is_corrupt() { e.hint(MALFORMED) } else { e };
+        let e = advice::on_record(e);
         on_line(self.before, self.ends.len().max(1), e)
     }
 

@@ -63,10 +63,15 @@ pub(super) async fn read(head: &mut Head<'_>, options: &OpenOptions) -> Result<L
     let mut records = 0;
     sample::lines(head, |line| {
         if let Some(version @ (b"1" | b"2" | [b'1' | b'2', b'.' | b' ', ..])) = version(line) {
-            return Err(Error::unsupported("only version 3 of GFF is read").field("##gff-version").text(version));
+            let e = Error::unsupported("only version 3 of GFF is read").field("##gff-version").text(version);
+            return Err(e.hint("gffread converts GTF and other versions"));
         }
         match kind(line) {
             Line::Skipped => return Ok(ControlFlow::Continue(false)),
+            Line::End if records == 0 && line.starts_with(b">") => {
+                let e = Error::unsupported("sequences before any feature: this is FASTA, not GFF").text(line);
+                return Err(e.hint("sequences are not read yet"));
+            }
             Line::End => return Ok(ControlFlow::Break(())),
             Line::Record => {}
         }

@@ -31,12 +31,15 @@ use futures::future::BoxFuture;
 
 use crate::error::Result;
 use crate::io::{Location, ObjectIo};
-use crate::scan::{Dataset, Format, FormatId, OpenOptions};
+use crate::scan::{Dataset, Format, FormatId, OpenOptions, advice};
 pub use encode::encode;
 
 /// GFF, version 3.
 #[derive(Debug, Clone, Copy)]
 pub struct Gff;
+
+/// What to do about a broken beginning.
+const CORRECT: &str = "correct the line, or name the format if it is another one";
 
 /// Its name.
 const ID: FormatId = FormatId("gff");
@@ -61,7 +64,8 @@ impl Format for Gff {
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>> {
         async move {
-            let dataset = plan::GffFile::open(at, io, options).await.map_err(|e| e.in_object(at))?;
+            let dataset =
+                plan::GffFile::open(at, io, options).await.map_err(|e| advice::on_header(e.in_object(at), CORRECT))?;
             Ok(Arc::new(dataset) as Arc<dyn Dataset>)
         }
         .boxed()

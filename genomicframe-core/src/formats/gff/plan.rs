@@ -32,6 +32,7 @@ const PRESET: Preset = Preset {
     contig_column: "seqid",
     zero_based: false,
     contig: |written| attributes::decode(written).into_owned(),
+    is_record: |line| header::kind(line) == header::Line::Record,
 };
 
 impl GffFile {

@@ -78,6 +78,13 @@ fn sequences_end_the_records() {
 }
 
 #[test]
+fn sequences_without_features_are_another_format() {
+    let e = fails(">chr1\nACGT\n");
+    assert!(e.is_unsupported() && e.to_string().contains("FASTA"), "{e}");
+    assert_eq!(rows("##gff-version 3\n##FASTA\n>chr1\nACGT\n"), Vec::<String>::new());
+}
+
+#[test]
 fn repeated_keys_are_told() {
     for projection in [vec![8], vec![8, 9], vec![9]] {
         let opened = open(GENES);

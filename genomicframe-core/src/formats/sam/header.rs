@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::genome::{Contig, Contigs};
 use crate::scan::{Head, Limits};
 use crate::text::fields::utf8;
-use crate::text::lines::{BOM, check_encoding, trim_end};
+use crate::text::lines::{BOM, RETURNS, check_encoding, trim_end};
 
 /// A SAM header; it may have no lines at all.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +82,9 @@ fn header_line<'a>(line: &'a [u8], contigs: &mut Contigs, limits: &Limits) -> Re
     let [b'@', a, b, rest @ ..] = line else { return Err(no_header_line(line)) };
     if !(a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && matches!(rest.first(), None | Some(b'\t'))) {
         return Err(no_header_line(line));
+    }
+    if memchr::memchr(b'\r', line).is_some() {
+        return Err(Error::corrupt("a carriage return within a line").field("header").text(line).hint(RETURNS));
     }
     let text = utf8(line, "header")?;
     let kind = [*a, *b];

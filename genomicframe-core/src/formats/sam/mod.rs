@@ -28,11 +28,14 @@ use futures::future::BoxFuture;
 use crate::alignment;
 use crate::error::Result;
 use crate::io::{Location, ObjectIo};
-use crate::scan::{Dataset, Format, FormatId, OpenOptions};
+use crate::scan::{Dataset, Format, FormatId, OpenOptions, advice};
 
 pub use header::SamHeader;
 pub use parse::{Repairs, parse_line};
 pub use plan::SamDataset;
+
+/// What to do about a broken header.
+const CORRECT: &str = "correct the header, or give the file the one that samtools view -H shows of its origin";
 
 /// The SAM format.
 #[derive(Debug)]
@@ -63,7 +66,8 @@ impl Format for Sam {
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>> {
         async move {
-            let dataset = SamDataset::open(at, io, options).await.map_err(|e| e.in_object(at))?;
+            let dataset =
+                SamDataset::open(at, io, options).await.map_err(|e| advice::on_header(e.in_object(at), CORRECT))?;
             Ok(Arc::new(dataset) as Arc<dyn Dataset>)
         }
         .boxed()

@@ -13,7 +13,7 @@ use super::schema::{Columns, Key, Kind, Source};
 use super::values::Cells;
 use crate::error::{Error, Result};
 use crate::scan::{BrokenRow, Computed, Rows, ScanRequest, Segment, Selected, SpanFilter, Test, Warnings, row_by_row};
-use crate::text::lines;
+use crate::text::lines::{self, LineFramer};
 use crate::text::lists::Broken;
 
 /// Where a partition begins.
@@ -41,6 +41,7 @@ pub(super) struct VcfRows {
     tested: Vec<Option<Finder>>,
     /// The last contig that was looked at.
     contig: Vec<u8>,
+    framer: LineFramer,
     builders: Builders,
     info: Option<InfoReader>,
     genotypes: Option<GenotypeReader>,
@@ -103,6 +104,7 @@ impl VcfRows {
             end: Finder::new("END", None),
             tested,
             contig: Vec::new(),
+            framer: LineFramer::default(),
             builders: Builders::default(),
             info: None,
             genotypes: None,
@@ -257,7 +259,7 @@ impl Rows for VcfRows {
     }
 
     fn frame(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>> {
-        Ok(lines::frame(bytes, last))
+        Ok(self.framer.frame(bytes, last))
     }
 
     fn select(&mut self, record: &[u8], warnings: &mut Warnings) -> Result<Option<VcfRow>> {

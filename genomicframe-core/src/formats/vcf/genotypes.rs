@@ -153,7 +153,7 @@ impl GenotypeReader {
         };
         let format_end = memchr::memchr(b'\t', text).unwrap_or(text.len());
         if self.format.is_empty() || text[..format_end] != *self.format {
-            self.learn(&text[..format_end], warnings)?;
+            self.learn(&text[..format_end], file.most_keys, warnings)?;
         }
         let samples = text.get(format_end + 1..);
         let found = samples.map_or(0, |samples| self.find(samples));
@@ -166,7 +166,9 @@ impl GenotypeReader {
             seen += end - start;
             self.sample(position, &samples.unwrap_or_default()[start..end]).map_err(|e| {
                 match file.sample_names.get(position) {
-                    Some(name) => e.hint(format!("sample {name}")),
+                    Some(name) => {
+                        e.hint(format!("of sample {name}; correct it, or read it as null: on_error => 'null'"))
+                    }
                     None => e,
                 }
             })?;
@@ -201,7 +203,7 @@ impl GenotypeReader {
         sample + tabs.count() + 1
     }
 
-    fn learn(&mut self, format: &[u8], warnings: &mut Warnings) -> Result<()> {
+    fn learn(&mut self, format: &[u8], most: usize, warnings: &mut Warnings) -> Result<()> {
         self.format.clear();
         self.layout.clear();
         for key in &mut self.keys {
@@ -211,6 +213,10 @@ impl GenotypeReader {
         for (i, name) in format.split(|b| *b == b':').enumerate() {
             if name.is_empty() {
                 return bad("an empty key");
+            }
+            if i >= most {
+                let e = Error::limit(format!("more keys than the limit of {most}")).field("FORMAT").text(format);
+                return Err(e.hint("if the file is to be trusted, raise the option format_keys"));
             }
             if name == b"GT" && i > 0 && !format.starts_with(b"GT:") {
                 return bad("GT must be the first key");

@@ -2,6 +2,7 @@
 
 use super::info;
 use super::schema::{Columns, Kind, Source};
+use super::values::integer;
 use crate::error::{Error, Result};
 use crate::scan::Fields;
 use crate::text::numbers;
@@ -166,7 +167,7 @@ impl Fields for Tested<'_> {
             Some(Source::Pos) => self.line.pos().map(Some),
             Some(Source::End) => Ok(Some(self.line.end(self.line.pos()?, self.end)?.position)),
             Some(Source::Info(key)) => {
-                let number = self.number(key).map(|(text, label)| numbers::int32(text, label));
+                let number = self.number(key).map(|(text, label)| integer(text, label));
                 Ok(number.transpose()?.map(i64::from))
             }
             _ => Ok(None),

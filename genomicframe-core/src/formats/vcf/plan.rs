@@ -17,13 +17,16 @@ use crate::index::BinningIndex;
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
     Computed, Condition, Cut, Dataset, Decoder, FormatId, Framing, IndexState, LineStarts, OpenOptions, Partition,
-    Pushdown, RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
+    Pushdown, RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, advice,
 };
 
 pub(super) const ID: FormatId = FormatId("vcf");
 
 /// Names of index files, the first found counts.
 const INDEX_SUFFIXES: [&str; 2] = [".tbi", ".csi"];
+
+/// What to do about a broken header.
+const CORRECT: &str = "correct the header; bcftools reheader replaces it";
 
 /// An opened VCF file.
 #[derive(Debug)]
@@ -52,10 +55,8 @@ impl VcfDataset {
     pub(super) async fn open(at: &Location, io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
         let mut file = StreamFile::open(at, io, options).await?;
         let mut head = file.head(io, options.limits.header_bytes);
-        let header = header::read(&mut head, &options.limits).await.map_err(|e| {
-            e.at(Offset::Byte(0))
-                .hint("bcftools reheader gives a file another header; VCFv4.5 §1 tells what it must hold")
-        })?;
+        let header = header::read(&mut head, &options.limits).await;
+        let header = header.map_err(|e| advice::on_header(e.in_object(at).at(Offset::Byte(0)), CORRECT))?;
         let data_start = head.offset(header.bytes);
         drop(head);
         file.set_data_start(data_start);
@@ -164,7 +165,14 @@ impl Dataset for VcfDataset {
     fn load_index<'a>(&'a self, io: &'a dyn ObjectIo, _: Option<&'a RegionSet>) -> BoxFuture<'a, Result<()>> {
         async move {
             self.file.load_index(io, &INDEX_SUFFIXES).await?;
-            if self.indexed.get().is_none() { self.learn_names() } else { Ok(()) }
+            if self.indexed.get().is_some() {
+                return Ok(());
+            }
+            self.learn_names()?;
+            let name = |id| self.indexed.get()?.references.name(id).map(str::to_owned);
+            let written = |contig: &[u8]| std::str::from_utf8(contig).ok().map(str::to_owned);
+            let is_record = |line: &[u8]| !matches!(line.first(), None | Some(b'#'));
+            self.file.check_first_record(io, self.header.bytes, is_record, name, written).await
         }
         .boxed()
     }

@@ -64,6 +64,8 @@ pub(super) struct Columns {
     pub samples: Vec<usize>,
     /// Their names.
     pub sample_names: Vec<String>,
+    /// Most keys that a line's FORMAT may have.
+    pub most_keys: usize,
     pub warnings: Vec<String>,
 }
 
@@ -104,7 +106,8 @@ impl Columns {
         }
         let schema = Arc::new(Schema::new(build.fields));
         let Build { sources, info, format, warnings, .. } = build;
-        Ok(Self { schema, sources, info, format, all_samples: header.samples.len(), samples, sample_names, warnings })
+        let (all_samples, most_keys) = (header.samples.len(), options.limits.format_keys);
+        Ok(Self { schema, sources, info, format, all_samples, samples, sample_names, most_keys, warnings })
     }
 
     /// How conditions on the column called `name` can be tested on a line: by its index in the schema.

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, BooleanBuilder, Float32Builder, Int32Builder};
 
 use super::line::given;
 use super::schema::{Key, Kind};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::text::lists::{Broken, Lists};
 use crate::text::numbers;
 use crate::text::text_column::TextColumn;
@@ -23,7 +23,7 @@ impl Items {
     fn push(&mut self, text: Option<&[u8]>, label: &str) -> Result<()> {
         match self {
             Self::Flag(b) => b.append_value(text.is_some()),
-            Self::Int(b) => b.append_option(text.map(|t| numbers::int32(t, label)).transpose()?),
+            Self::Int(b) => b.append_option(text.map(|t| integer(t, label)).transpose()?),
             Self::Float(b) => b.append_option(text.map(|t| numbers::float(t, label)).transpose()?),
             Self::Text(b) => b.push_option(text),
         }
@@ -38,6 +38,22 @@ impl Items {
             Self::Text(b) => b.finish()?,
         })
     }
+}
+
+/// Below this an Integer is none: the numbers there stand for missing values in BCF (VCF 4.3 §1.3).
+const LEAST_INTEGER: i32 = i32::MIN + 8;
+
+/// A value of type Integer.
+///
+/// # Errors
+/// When it is none, or does not fit.
+pub(super) fn integer(text: &[u8], label: &str) -> Result<i32> {
+    let n = numbers::int32(text, label)?;
+    if n < LEAST_INTEGER {
+        let e = Error::corrupt(format!("an integer below {LEAST_INTEGER}, which VCF reserves")).field(label).text(text);
+        return Err(e.hint("a missing value is written as a dot"));
+    }
+    Ok(n)
 }
 
 /// The values of one key.

@@ -24,6 +24,14 @@ fn a_cut_at_every_byte() {
     }
 }
 
+/// Else the whole file would be one line of the header, and have no records.
+#[test]
+fn lines_that_only_carriage_returns_end() {
+    let text: Vec<u8> = small().into_iter().map(|b| if b == b'\n' { b'\r' } else { b }).collect();
+    let e = read(&text).unwrap_err();
+    assert!(e.is_corrupt() && e.to_string().contains("carriage return"), "{e}");
+}
+
 #[test]
 fn mutated_text_never_panics() {
     let mut random = Random(53);

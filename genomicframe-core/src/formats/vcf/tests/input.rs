@@ -106,10 +106,10 @@ fn row_32_positions() {
 
 #[test]
 fn row_33_34_info_values() {
-    for (text, want) in [("DP=-2147483648", "-2147483648"), ("DP=.", "-"), ("DP=", "-"), ("DP", "-"), (".", "-")] {
+    for (text, want) in [("DP=-2147483640", "-2147483640"), ("DP=.", "-"), ("DP=", "-"), ("DP", "-"), (".", "-")] {
         assert_eq!(value(text, "info_dp"), want, "{text}");
     }
-    for bad in ["DP=2147483648", "DP=x", "DP=1.5", "DP=1,2"] {
+    for bad in ["DP=2147483648", "DP=-2147483641", "DP=-2147483648", "DP=x", "DP=1.5", "DP=1,2"] {
         fails(&sites(&[&format!("1 10 . A C . . {bad}")]), &["line 17", "INFO/DP"]);
     }
     fails(&sites(&["1 10 . A C . . DP=1,2"]), &["Number=1"]);
@@ -205,11 +205,18 @@ fn row_41_42_long_lines_many_keys_and_header_limits() {
     let long = "A".repeat(3 << 20);
     let text = sites(&[&format!("1 10 . {long} C . . DP=1")]);
     assert_eq!(read(&text, "end info_dp").unwrap(), format!("{} 1", 9 + (3 << 20)));
-    let keys = (0..3000).map(|i| format!("K{i}")).collect::<Vec<_>>().join(":");
-    let text = cohort(&[&format!("1 10 . A C . . . GT:{keys}:DP 0/1{}:7 0/1", ":x".repeat(3000))]);
-    assert_eq!(read(&text, "format_gt format_dp").unwrap(), "[0/1,0/1] [7,-]");
+    let with_keys = |n: usize| {
+        let keys = (0..n).map(|i| format!("K{i}")).collect::<Vec<_>>().join(":");
+        cohort(&[&format!("1 10 . A C . . . GT:{keys}:DP 0/1{}:7 0/1", ":x".repeat(n))])
+    };
+    assert_eq!(read(&with_keys(998), "format_gt format_dp").unwrap(), "[0/1,0/1] [7,-]");
+    let e = read(&with_keys(999), "format_gt").unwrap_err();
+    assert!(e.is_limit() && e.to_string().contains("FORMAT"), "{e}");
 
     let mut options = OpenOptions::default();
+    options.limits.format_keys = 5000;
+    let opened = open_with(with_keys(3000), &options).unwrap();
+    assert_eq!(show(&opened.scan(&opened.request("format_dp")).unwrap()), "[7,-]");
     options.limits.record_bytes = 1000;
     let opened = open_with(bgzf(sites(&[&"x".repeat(200_000)]).as_bytes(), 60_000), &options).unwrap();
     assert!(opened.scan(&opened.request("")).unwrap_err().is_limit());
