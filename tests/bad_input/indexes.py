@@ -38,6 +38,7 @@ def cases(t):
     t.reads, t.parts = indexed_bam(sorted_reads())
     t.sites, t.site_parts = indexed_text(vcf_head(), sorted_sites(), span_of_site, NAMES)
     long_contigs(t)
+    unsorted(t)
     stale(t)
     foreign(t)
     counts(t)
@@ -79,6 +80,24 @@ def long_contigs(t):
     t.rows_are(54, "beyond_2_31_region.vcf", text, 1, why="regions have 64 bits", read=f"region=chr1:{2**31 + 1}-{2**31 + 10}")
     t.rows_are(54, "beyond_2_31.gff3", b"##gff-version 3\n" + feature(2**31 + 1, 2**40), 1, why="positions have 64 bits", check=f'max("end") => {2**40}')
     t.rows_are(54, "beyond_2_31.bed", f"chr1\t{2**31}\t{2**40}\n".encode(), 1, why="positions have 64 bits", check=f'max("end") => {2**40}')
+
+
+def unsorted(t):
+    """Files against their header's word, with the index that a careless program makes of them."""
+    positions = [(i * 37_003) % 90_000 for i in range(300)]
+    inside = sum(40_000 <= pos < 60_000 for pos in positions)
+    data, parts = indexed_bam([(0, pos, read(f"r{i}", pos=pos)) for i, pos in enumerate(positions)])
+    beside(t, 19, "unsorted_indexed.bam", data, {".bai": bai(parts)})
+    t.case(19, "unsorted_indexed.bam", None, "safe", inside, read=REGION, why="all rows of the region, or told")
+    t.rows_are(19, "unsorted_indexed.bam", None, 300, why="all of it does not need order")
+    lines = [site(pos + 1) for pos in positions]
+    data, parts = indexed_text(vcf_head(), lines, span_of_site, NAMES)
+    beside(t, 44, "unsorted_indexed.vcf.gz", data, {".tbi": tbi(parts, NAMES)})
+    t.case(44, "unsorted_indexed.vcf.gz", None, "safe", inside, read=REGION, why="all rows of the region, or told")
+    contigs = [(i % 2, i * 150) for i in range(300)]
+    data, parts = indexed_bam([(ref, pos, read(f"r{i}", ref=ref, pos=pos)) for i, (ref, pos) in enumerate(contigs)])
+    beside(t, 19, "contigs_mixed.bam", data, {".bai": bai(parts)})
+    t.case(19, "contigs_mixed.bam", None, "safe", 150, read="region=chr2", why="all rows of the contig, or told")
 
 
 def stale(t):

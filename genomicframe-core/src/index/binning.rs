@@ -93,6 +93,12 @@ impl Reference {
         if linear.iter().any(|start| *start > stop) {
             return Err(Error::corrupt("a window starts after the contig's last chunk").field("ioffset"));
         }
+        // Where a record starts and where it lies go up together: else a region's records lie outside what the windows bound.
+        let leaves = bins.iter().filter(|b| u64::from(b.id) >= (most - 1) / 8).map(|b| b.first);
+        if !go_up(linear.iter().copied()) || !go_up(leaves) {
+            let e = Error::corrupt("a window starts before the one before it: the file it was made of is not sorted");
+            return Err(e.hint("sort the file (samtools sort, bcftools sort) and index it again"));
+        }
         if bins.is_empty() && counts.is_none() {
             return Ok(Self(None));
         }
@@ -126,6 +132,11 @@ impl Reference {
     pub(super) fn chunks_of(&self, bin: &Bin) -> &[Chunk] {
         self.chunks().get(bin.chunks.0 as usize..bin.chunks.1 as usize).unwrap_or_default()
     }
+}
+
+/// Whether offsets never go down; zero is none.
+fn go_up(offsets: impl Iterator<Item = VirtualOffset>) -> bool {
+    offsets.filter(|o| *o != VirtualOffset::default()).is_sorted()
 }
 
 /// How many bins an index of this depth has.

@@ -108,6 +108,21 @@ mod tests {
         }
     }
 
+    /// The windows of an unsorted file's index do not bound where a region's records lie.
+    #[test]
+    fn windows_that_go_down_are_an_error() {
+        let of = |windows: [u64; 3]| {
+            let mut bai = b"BAI\x01".to_vec();
+            bai.extend([1i32, 1, 4681, 1].map(i32::to_le_bytes).concat());
+            bai.extend([100u64, 900].map(u64::to_le_bytes).concat());
+            bai.extend(3i32.to_le_bytes());
+            bai.extend(windows.map(u64::to_le_bytes).concat());
+            BinningIndex::parse(&bai)
+        };
+        assert!(of([100, 0, 200]).is_ok() && of([100, 100, 100]).is_ok());
+        assert!(of([100, 300, 200]).unwrap_err().to_string().contains("not sorted"));
+    }
+
     #[test]
     fn a_cut_anywhere_is_an_error() {
         let mut bai = b"BAI\x01".to_vec();
