@@ -56,6 +56,7 @@ pub use predicate::{Condition, Literal, Op, Predicate, Pushdown};
 pub use records::{BrokenRow, RecordDecoder, Rows, Selected, row_by_row};
 pub use request::{Computed, ComputedValue, ScanRequest};
 pub use spans::{SpanColumns, SpanFilter};
+pub(crate) use stream_file::is_compression;
 pub use stream_file::{Compression, Cut, StreamFile};
 
 /// Which format: its name in SQL (`STORED AS`), in `read_<id>` functions and on the command line.
