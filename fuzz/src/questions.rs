@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use genomicframe_core::Result;
 use genomicframe_core::genome::{Contigs, Interval, Region, RegionSet};
 use genomicframe_core::scan::{Condition, FieldType, Fields, Literal, Op, SpanColumns, Test, narrow};
-use genomicframe_core::Result;
 
 /// A region string: an error, or a region that its own text gives again.
 pub fn region(data: &[u8]) {
@@ -37,15 +37,20 @@ pub fn narrowed(data: &[u8]) {
     let conditions: Vec<Condition> = (0..3).filter_map(|_| condition(&mut bytes, 4)).collect();
     let contigs: Contigs = NAMES[..2].iter().copied().collect();
     let regions = narrow(&conditions, columns, Some(&contigs));
-    let field = |name: &str| Some(match name {
-        "rname" => (0, FieldType::Text),
-        "pos" => (1, FieldType::Int),
-        _ => (2, FieldType::Int),
-    });
+    let field = |name: &str| {
+        Some(match name {
+            "rname" => (0, FieldType::Text),
+            "pos" => (1, FieldType::Int),
+            _ => (2, FieldType::Int),
+        })
+    };
     let test = Test::bind_all(&conditions, &field);
     for contig in [Some("chr1"), Some("chr2"), None] {
-        for (start, end) in SPANS.iter().flat_map(|a| SPANS.map(|b| (*a, b))).filter(|(a, b)| a <= b) {
+        for (start, end) in SPANS.iter().flat_map(|a| SPANS.map(|b| (*a, b))) {
             let place = Place { contig, start, end, shift: i64::from(columns.zero_based) };
+            if start > end || start.checked_add(place.shift).is_none() {
+                continue;
+            }
             let holds = conditions.iter().all(|c| holds(c, &place) == Some(true));
             if let Some(test) = &test {
                 assert_eq!(test.passes(&place).expect("no field is malformed"), holds, "{place:?}");
@@ -87,7 +92,7 @@ impl Fields for Place {
     }
 
     fn span(&self) -> Result<Option<(&[u8], i64, i64)>> {
-        Ok(self.contig.map(|contig| (contig.as_bytes(), self.start.saturating_add(self.shift), self.end)))
+        Ok(self.contig.map(|contig| (contig.as_bytes(), self.start + self.shift, self.end)))
     }
 
     fn is_unplaced(&self) -> bool {
@@ -146,13 +151,12 @@ fn holds(condition: &Condition, place: &Place) -> Option<bool> {
             let value = if column == "pos" { place.start } else { place.end };
             Some(op.holds(value.cmp(n)))
         }
-        Condition::In(_, names) => {
-            place.contig.map(|c| names.iter().any(|n| matches!(n, Literal::Text(n) if n == c)))
-        }
+        Condition::In(_, names) => place.contig.map(|c| names.iter().any(|n| matches!(n, Literal::Text(n) if n == c))),
         Condition::Overlaps(set) => Some(match place.contig {
-            Some(contig) => set.intervals(contig).iter().any(|i| {
-                i.start().get() <= place.end && place.start.saturating_add(place.shift) <= i.end().get()
-            }),
+            Some(contig) => set
+                .intervals(contig)
+                .iter()
+                .any(|i| i.start().get() <= place.end && place.start + place.shift <= i.end().get()),
             None => set.has_unplaced(),
         }),
         _ => None,

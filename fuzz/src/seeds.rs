@@ -18,16 +18,18 @@ use crate::harness::{bgzf, gzip};
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     let some = |texts: &[&str]| texts.iter().map(|t| t.as_bytes().to_vec()).collect::<Vec<_>>();
     match target {
-        "bam" | "bam_as_sam" | "indexed" => vec![bam_inflated(), inflated("long_cigar.bam"), inflated("header_only.bam")],
+        "bam" | "bam_as_sam" | "indexed" => vec![bam_of(3), bam_of(9), inflated("header_only.bam")],
         "sam" | "sam_as_sam" => some(&[SAM]),
         "vcf" | "vcf_text" => vec![vcf_text(), lines("header_only.vcf", 99, 1), VCF.into()],
         "gff" | "gff_text" => vec![lines("genes.gff3", 20, 9), GTF.into(), GFF.into()],
         "bed" | "bed_text" => vec![lines("blocks12.bed", 6, 1), lines("panel.bed", 9, 1), lines("targets3.bed", 4, 1)],
-        "fastq" | "fastq_text" => vec![lines("reads.fastq", 16, 1), b"@a b\r\nACGT\r\n+a b\r\nIIII\r\n@\n\n+\n\n".into()],
+        "fastq" | "fastq_text" => {
+            vec![lines("reads.fastq", 16, 1), b"@a b\r\nACGT\r\n+a b\r\nIIII\r\n@\n\n+\n\n".into()]
+        }
         "detect" => {
             let texts = [SAM, VCF, GFF, GTF, "@a b\nAC\n+\nII\n", "chr1\t0\t9\n"].map(str::as_bytes);
             let stored = |text: &&[u8]| [text.to_vec(), bgzf(text, 60), gzip(text, 60)];
-            texts.iter().flat_map(stored).chain([bgzf(&inflated("long_cigar.bam"), 9000)]).collect()
+            texts.iter().flat_map(stored).chain([bgzf(&bam_of(3), 9000)]).collect()
         }
         "bgzf_block" => [&b"chr1\t0\t9\n"[..], b"", SAM.as_bytes()]
             .into_iter()
@@ -38,7 +40,11 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             let files = [read("genes.gff3.gz"), read("header_only.bam"), bgzf(b"chr1\t0\t9\n", 99)];
             files.iter().map(|file| first_block(file)).map(|block| block[18..block.len() - 8].to_vec()).collect()
         }
-        "gzip" => vec![read("genes.gzip.gff3.gz"), gzip(b"chr1\t0\t9\nchr1\t5\t9\n", 9), [&gzip(b"x", 9)[..], &[0; 9]].concat()],
+        "gzip" => vec![
+            read("genes.gzip.gff3.gz"),
+            gzip(b"chr1\t0\t9\nchr1\t5\t9\n", 9),
+            [&gzip(b"x", 9)[..], &[0; 9]].concat(),
+        ],
         "bai" => vec![bam_index(IndexKind::Bai)],
         "csi" => vec![inflate(&bam_index(IndexKind::Csi))],
         "tbi" => vec![tbi()],
@@ -133,12 +139,13 @@ pub(crate) fn bam_records(most: usize) -> (String, Arc<Contigs>, Vec<Vec<u8>>) {
 
 /// A BAM of some kilobytes, as it is inflated.
 pub(crate) fn bam_inflated() -> Vec<u8> {
-    static BAM: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        let data = inflated("sample.bam");
-        let end = parsed(&data).byte_length();
-        [&data[..end], &bam_records(20).2.concat()].concat()
-    });
+    static BAM: LazyLock<Vec<u8>> = LazyLock::new(|| bam_of(20));
     BAM.clone()
+}
+
+fn bam_of(records: usize) -> Vec<u8> {
+    let data = inflated("sample.bam");
+    [&data[..parsed(&data).byte_length()], &bam_records(records).2.concat()].concat()
 }
 
 /// Where byte `n` lies in a file of blocks of `block_len` bytes, stored as they are.

@@ -22,24 +22,39 @@ pub fn sam_as_sam(data: &[u8]) {
     as_sam(&opened, &sam::Sam);
 }
 
+/// The header, its last line ended.
+fn header(opened: &Opened) -> Vec<u8> {
+    let mut text = opened.dataset.header_text().unwrap_or_default().as_bytes().to_vec();
+    if text.last().is_some_and(|last| *last != b'\n') {
+        text.push(b'\n');
+    }
+    text
+}
+
 /// Every column but the typed ones of tags: SAM's text of a float has six digits, and `tags` has that text.
 fn as_sam(opened: &Opened, format: &dyn Format) {
     let Ok(rows) = opened.scan(|_| {}) else { return };
-    let mut text = opened.dataset.header_text().unwrap_or_default().as_bytes().to_vec();
+    let mut text = header(opened);
     let header = text.len();
     format.encode(&rows, &mut text).expect("rows that were read can be written");
     if let Some(direct) = direct_text(opened) {
         assert!(direct == text[header..], "text made without columns is another");
     }
+    // A BAM's header text may be anything: records refer to its dictionary, not to it.
+    if text[..header].split(|b| *b == b'\n').any(|line| !line.starts_with(b"@") && !line.is_empty()) {
+        return;
+    }
     let again = match open(&sam::Sam, text.clone(), &[]) {
         Ok(again) => again,
-        // A dictionary that the header's text tells nothing of has no text.
-        Err(_) if header == 0 || format.id() == bam::Bam::ID => return,
+        Err(_) if format.id() == bam::Bam::ID => return,
         Err(e) => panic!("what was written cannot be opened: {e}: {}", text.escape_ascii()),
     };
     let read = match again.scan(|_| {}) {
         Ok(read) => read,
-        Err(e) if format.id() == bam::Bam::ID && again.dataset.contigs().map(|c| c.len()) != opened.dataset.contigs().map(|c| c.len()) => {
+        Err(e)
+            if format.id() == bam::Bam::ID
+                && again.dataset.contigs().map(|c| c.len()) != opened.dataset.contigs().map(|c| c.len()) =>
+        {
             return assert!(e.is_corrupt());
         }
         Err(e) => panic!("what was written cannot be read: {e}: {}", text.escape_ascii()),
@@ -65,10 +80,10 @@ fn direct_text(opened: &Opened) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// VCF.
+/// VCF; `end` is computed, also of a key that the header does not declare and that is no column.
 pub fn vcf(data: &[u8]) {
     let Ok(opened) = open(&vcf::Vcf, data.to_vec(), &[]) else { return };
-    round_trip(&vcf::Vcf, &opened, |_| true);
+    round_trip(&vcf::Vcf, &opened, |name| name != "end");
 }
 
 /// GFF3 and GTF; columns of single attributes are those of `attributes`, which is compared.
@@ -92,7 +107,7 @@ pub fn fastq(data: &[u8]) {
 /// What is refused as invalid has no text: no format writes what it could not read.
 fn round_trip(format: &dyn Format, opened: &Opened, is_compared: impl Fn(&str) -> bool) {
     let Ok(rows) = opened.scan(|_| {}) else { return };
-    let mut text = opened.dataset.header_text().unwrap_or_default().as_bytes().to_vec();
+    let mut text = header(opened);
     if let Err(e) = format.encode(&rows, &mut text) {
         return assert!(e.is_invalid(), "{e}");
     }

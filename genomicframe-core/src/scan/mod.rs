@@ -130,7 +130,8 @@ pub trait Dataset: fmt::Debug + Send + Sync {
         None
     }
 
-    /// The header as it stands in front of the rows of [`Format::encode`], each line ended; `None` for formats without one.
+    /// The header as it stands in front of the rows of [`Format::encode`]; `None` for formats without one. A file's last line
+    /// may have no end, which who writes rows behind it adds.
     fn header_text(&self) -> Option<&str> {
         None
     }
