@@ -199,8 +199,10 @@ impl<'a> Rows<'a> {
     /// Sorts what came.
     pub(super) fn finish(mut self) -> Result<ChunkSummary> {
         self.summary.rows = self.places.len() as u64;
+        // Counts come from the manifest. Only that of an object which it lists again is known to be wrong.
         if self.chunk.rows != self.summary.rows && self.chunk.entries == 1 {
-            self.summary.warnings.add("a chunk has another number of records than the manifest says");
+            let what = format!("{} records where the manifest says {}", self.summary.rows, self.chunk.rows);
+            return Err(Error::corrupt(what).field("reads").hint("the object or the manifest is another dataset's"));
         }
         // No place comes last: its contig is -1, and so the largest number.
         let order = |p: &(u32, i32, usize)| (p.0, p.1);

@@ -2,6 +2,8 @@
 
 pub mod bam;
 pub mod bed;
+#[cfg(test)]
+mod damage;
 pub mod fastq;
 pub mod gff;
 mod other;
@@ -10,7 +12,7 @@ pub mod vcf;
 
 use crate::error::{Error, Offset, Result};
 use crate::io::{Location, ObjectIo, Remembered};
-use crate::scan::{Format, OpenOptions, StreamFile};
+use crate::scan::{Format, OpenOptions, StreamFile, is_compression};
 
 /// Every format. Table functions, `STORED AS`, the command line and the conformance tests loop over it.
 pub static ALL: &[&dyn Format] = &[&bam::Bam, &sam::Sam, &vcf::Vcf, &gff::Gff, &fastq::Fastq, &bed::Bed];
@@ -25,9 +27,6 @@ pub fn find_id(list: &[&'static dyn Format], id: &str) -> Option<&'static dyn Fo
     list.iter().copied().find(|f| f.id().0.eq_ignore_ascii_case(id))
 }
 
-/// Endings of compressed files, which say nothing of the format.
-const COMPRESSED: [&str; 4] = ["gz", "bgz", "bgzf", "gzip"];
-
 /// The format that a file's name ends in, if any.
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {
     find_name(ALL, name)
@@ -37,7 +36,7 @@ pub fn by_name(name: &str) -> Option<&'static dyn Format> {
 pub fn find_name(list: &[&'static dyn Format], name: &str) -> Option<&'static dyn Format> {
     let mut parts = name.rsplit('.');
     let mut last = parts.next()?.to_ascii_lowercase();
-    if COMPRESSED.contains(&last.as_str()) {
+    if is_compression(&last) {
         last = parts.next()?.to_ascii_lowercase();
     }
     list.iter().copied().find(|f| f.extensions().contains(&last.as_str()))

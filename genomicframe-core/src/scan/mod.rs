@@ -63,6 +63,7 @@ pub use predicate::{Condition, Literal, Op, Predicate, Pushdown};
 pub use records::{BrokenRow, RecordDecoder, Rows, Selected, row_by_row};
 pub use request::{Computed, ComputedValue, ScanRequest};
 pub use spans::{SpanColumns, SpanFilter};
+pub(crate) use stream_file::is_compression;
 pub use stream_file::{Compression, Cut, StreamFile};
 
 /// Which format: its name in SQL (`STORED AS`), in `read_<id>` functions and on the command line.
@@ -136,7 +137,8 @@ pub trait Dataset: fmt::Debug + Send + Sync {
         None
     }
 
-    /// The header as it stands in front of the rows of [`Format::encode`], each line ended; `None` for formats without one.
+    /// The header as it stands in front of the rows of [`Format::encode`]; `None` for formats without one. A file's last line
+    /// may have no end, which who writes rows behind it adds.
     fn header_text(&self) -> Option<&str> {
         None
     }

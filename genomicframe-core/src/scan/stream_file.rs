@@ -28,6 +28,11 @@ pub enum Compression {
     Bgzf,
 }
 
+/// Whether a name's ending tells of a compression, and so nothing of the format.
+pub(crate) fn is_compression(ending: &str) -> bool {
+    ["gz", "bgz", "bgzf", "gzip"].iter().any(|known| known.eq_ignore_ascii_case(ending))
+}
+
 /// Whether a plain file may be cut into partitions at any line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
@@ -76,9 +81,15 @@ impl StreamFile {
     /// Looks at the first and, of a BGZF file, the last bytes.
     ///
     /// # Errors
-    /// When there is no such file, or a BGZF file lacks its end-of-file block.
+    /// When there is no such file, a BGZF file lacks its end-of-file block, or one that is named as compressed is empty.
     pub async fn open(at: &Location, io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
         let (meta, first) = io.read_first(at, FIRST_READ).await?;
+        // Text without a line is a file of no rows; what compresses it writes a header and an end all the same.
+        if first.is_empty() && at.file_name().rsplit_once('.').is_some_and(|(_, ending)| is_compression(ending)) {
+            return Err(Error::corrupt("the file is empty, which no compressed file is")
+                .in_object(at)
+                .hint("it was cut off before its first byte was written: make or copy it again"));
+        }
         let compression = match () {
             () if is_bgzf(&first) => Compression::Bgzf,
             () if is_gzip(&first) => Compression::Gzip,
