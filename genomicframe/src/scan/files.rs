@@ -157,6 +157,7 @@ async fn expand(path: &str, io: &dyn ObjectIo, wanted: Option<&'static dyn Forma
         (Some(_), None) => false,
     };
     let location = Location::parse(path)?;
+    io.permits(&location)?;
     // What a URL has behind its path is no part of a name.
     let shown = Location::shown(path);
     let is_dataset = may_be(formats::dataset_by_name(location.trimmed().file_name()));

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,12 +19,14 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
     ReqwestConnector,
 };
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, RetryConfig};
 use percent_encoding::percent_decode_str;
+use reqwest::redirect;
 use tokio::time::{Sleep, sleep, timeout};
 use url::Url;
 
 use super::settings::Settings;
+use crate::untrusted::Places;
 
 /// Longest time in which nothing comes.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
@@ -32,6 +35,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRIES: usize = 6;
 /// Time after which no other attempt is begun.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Links that are followed one after the other.
+const MOST_LINKS: usize = 5;
 /// Bytes a second of the slowest upload that is waited for, since its answer comes only behind its last byte.
 const SLOWEST_UPLOAD: u64 = 256 << 10;
 
@@ -55,7 +60,7 @@ impl Transport {
             retry_timeout: settings.duration("retry_timeout")?.unwrap_or(RETRY_TIMEOUT),
         };
         let wait = settings.duration("read_timeout")?.unwrap_or(READ_TIMEOUT);
-        Ok(Self { retry, connector: Connector { wait } })
+        Ok(Self { retry, connector: Connector { wait, places: settings.places().cloned() } })
     }
 
     /// For a service of the machine, which answers at once or is not there.
@@ -73,13 +78,47 @@ impl Transport {
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     wait: Duration,
+    places: Option<Arc<Places>>,
 }
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let client = ReqwestConnector::default().connect(options)?;
+        let client = match &self.places {
+            Some(places) => HttpClient::new(confined(options, Arc::clone(places))?),
+            None => ReqwestConnector::default().connect(options)?,
+        };
         Ok(HttpClient::new(Client { client, wait: self.wait }))
     }
+}
+
+/// A client that goes nowhere but to these places when a server sends it on. What `object_store` would make follows anything.
+fn confined(options: &ClientOptions, places: Arc<Places>) -> object_store::Result<reqwest::Client> {
+    let failed = |e: reqwest::Error| object_store::Error::Generic { store: "HTTP client", source: Box::new(e) };
+    let is_true = |key: &ClientConfigKey| options.get_config_value(key).is_some_and(|value| value == "true");
+    let follow = redirect::Policy::custom(move |attempt| {
+        if attempt.previous().len() > MOST_LINKS {
+            attempt.error("sent on too often")
+        } else if places.has_url(attempt.url()) {
+            attempt.follow()
+        } else {
+            attempt.error("sent on to a place that queries may not read")
+        }
+    });
+    let mut builder = reqwest::Client::builder()
+        .redirect(follow)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http1_only()
+        .https_only(!is_true(&ClientConfigKey::AllowHttp))
+        .danger_accept_invalid_certs(is_true(&ClientConfigKey::AllowInvalidCertificates));
+    if let Some(agent) = options.get_config_value(&ClientConfigKey::UserAgent) {
+        builder = builder.user_agent(agent);
+    }
+    if let Some(proxy) = options.get_config_value(&ClientConfigKey::ProxyUrl) {
+        let excludes = options.get_config_value(&ClientConfigKey::ProxyExcludes).unwrap_or_default();
+        let proxy = reqwest::Proxy::all(proxy).map_err(failed)?;
+        builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&excludes)));
+    }
+    builder.build().map_err(failed)
 }
 
 #[derive(Debug)]
