@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::formats;
 use crate::functions;
 use crate::operators::{self, GenomicPlanner};
+use crate::options::GenomicOptions;
 use crate::output::{ObjectTarget, Target};
 use crate::scan::{Access, GenomicTable, ReadOptions};
 use crate::sql::{self, QueryLimits};
@@ -160,8 +161,10 @@ impl GenomicContextBuilder {
             Some(untrusted) => Arc::new(Gate { io: Arc::new(io), places: Arc::clone(&untrusted.places) }),
             None => Arc::new(io),
         };
-        let access = Access { io, warnings: Arc::default(), known: Arc::default() };
-        let mut config = SessionConfig::new().with_information_schema(untrusted.is_none());
+        let access = Access { io, warnings: Arc::default(), known: Arc::default(), options: GenomicOptions::default() };
+        let mut config = SessionConfig::new()
+            .with_information_schema(untrusted.is_none())
+            .with_option_extension(GenomicOptions::default());
         if let Some(threads) = self.threads {
             config = config.with_target_partitions(threads);
         }
@@ -259,7 +262,7 @@ impl GenomicContext {
     /// When nothing is found, or a header is broken.
     pub async fn read(&self, paths: impl Paths, options: ReadOptions) -> Result<DataFrame> {
         let paths = paths.paths();
-        let table = GenomicTable::open(self.access.clone(), &paths, &options).await?;
+        let table = GenomicTable::open(self.access_now(), &paths, &options).await?;
         // As plans and messages show it.
         let name = paths.first().map(|path| Location::shown(path)).unwrap_or_default();
         let name = datafusion::common::TableReference::bare(name);
@@ -273,7 +276,7 @@ impl GenomicContext {
     /// # Errors
     /// When nothing is found, or a header is broken.
     pub async fn open(&self, paths: impl Paths, options: ReadOptions) -> Result<GenomicTable> {
-        GenomicTable::open(self.access.clone(), &paths.paths(), &options).await
+        GenomicTable::open(self.access_now(), &paths.paths(), &options).await
     }
 
     /// Serves URLs that begin like `url` from `store`.
@@ -342,6 +345,12 @@ impl GenomicContext {
 
     pub(crate) fn query_limits(&self) -> &QueryLimits {
         &self.limits
+    }
+
+    /// With the session's settings as they are.
+    pub(crate) fn access_now(&self) -> Access {
+        let options = GenomicOptions::of(self.session.state_ref().read().config_options());
+        Access { options, ..self.access.clone() }
     }
 
     pub(crate) fn access(&self) -> &Access {

@@ -128,8 +128,13 @@ pub(super) async fn open(paths: &[String], access: &Access, options: &ReadOption
         many |= several;
         found.extend(locations);
     }
+    let mut opening = options.open.clone();
+    if !access.options.use_index && opening.index == IndexChoice::Auto {
+        opening.index = IndexChoice::Ignore;
+    }
+    let opening = &opening;
     let opened = futures::stream::iter(found).map(|location| async move {
-        let dataset = access.known.open(&location, io, wanted, &options.open).await?;
+        let dataset = access.known.open(&location, io, wanted, opening).await?;
         let partitions = partitions_of(&location);
         Ok::<_, Error>(OpenFile { location, dataset, partitions })
     });

@@ -44,7 +44,7 @@ pub(super) async fn open(context: &GenomicContext, statement: Statement) -> Resu
         let table: Arc<dyn TableProvider> = match of {
             Source::Files(input) => {
                 let Input { paths, options } = with_columns(*input);
-                Arc::new(GenomicTable::open(context.access().clone(), &paths, &options).await?)
+                Arc::new(GenomicTable::open(context.access_now(), &paths, &options).await?)
             }
             Source::Verb(verb, inputs, named) => {
                 let inputs = inputs.into_iter().map(with_columns).collect();

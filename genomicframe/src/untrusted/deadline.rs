@@ -9,8 +9,7 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr, PlanProperties,
-    ReplaceChildrenOptions,
+    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties, ReplaceChildrenOptions,
 };
 use futures::StreamExt;
 use genomicframe_core::Error as CoreError;
@@ -123,7 +122,6 @@ mod tests {
             let query = ctx.sql(sql).await.unwrap();
             let context = Arc::new(query.task_ctx());
             let plan = query.create_physical_plan().await.unwrap();
-            assert!(plan.output_partitioning().partition_count() > 0);
             let plan = Arc::new(DeadlineExec::new(plan, Duration::from_millis(200)));
             let begun = Instant::now();
             let mut rows = execute_stream(plan, context).unwrap();

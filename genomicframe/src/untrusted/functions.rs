@@ -53,7 +53,7 @@ const ASKED: [(&str, Growth); 9] = [
 pub(super) fn allowed(all: &[Arc<ScalarUDF>]) -> Vec<Arc<ScalarUDF>> {
     let one = |udf: &Arc<ScalarUDF>| {
         if let Some((_, growth)) = ASKED.iter().find(|(name, _)| *name == udf.name()) {
-            return Some(Arc::new(Asked { inner: Arc::clone(udf), growth: *growth }.into()));
+            return Some(Arc::new(ScalarUDF::new_from_impl(Asked { inner: Arc::clone(udf), growth: *growth })));
         }
         BOUNDED.split_whitespace().any(|name| name == udf.name()).then(|| Arc::clone(udf))
     };
@@ -84,12 +84,6 @@ enum Growth {
 struct Asked {
     inner: Arc<ScalarUDF>,
     growth: Growth,
-}
-
-impl From<Asked> for ScalarUDF {
-    fn from(asked: Asked) -> Self {
-        Self::new_from_impl(asked)
-    }
 }
 
 impl ScalarUDFImpl for Asked {
