@@ -9,7 +9,7 @@ extensions_options! {
     /// What a session's scans and joins may do to be faster. No setting changes a query's rows: each is there to find out whether
     /// something that looks wrong or slow is due to it. They hold for files that are opened after they were set.
     ///
-    /// `SELECT name, value, description FROM information_schema.df_settings WHERE name LIKE 'genomicframe.%'` lists them.
+    /// `information_schema.df_settings` lists them, under their names without the prefix.
     pub struct GenomicOptions {
         /// Filters are applied by the scan, on records before they become rows; else DataFusion applies them to rows. BAMS3's statistics leave out chunks by the same filters.
         pub pushdown_filters: bool, default = true

@@ -125,11 +125,11 @@ fn sent_on(to: &str) -> String {
 
 /// A server of one small file under any name but `/data/away/…` and `/data/around/…`, from which it sends on.
 async fn sending(away: String) -> Ear {
-    let text = "chr1\t0\t9\tone\n";
+    let (text, most) = ("chr1\t0\t9\tone\n", "chr1\t0\t9\tone\n".len());
     let found = format!(
-        "HTTP/1.1 200 OK\r\netag: \"1\"\r\nlast-modified: Thu, 01 Jan 2026 00:00:00 GMT\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{text}",
-        text.len()
+        "HTTP/1.1 206 Partial Content\r\netag: \"1\"\r\nlast-modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
+         connection: close\r\ncontent-range: bytes 0-{}/{most}\r\ncontent-length: {most}\r\n\r\n{text}",
+        most - 1
     );
     Ear::answering(move |path| match path {
         path if path.starts_with("/data/away/") => sent_on(&away),

@@ -17,14 +17,13 @@ use http::{HeaderValue, Uri};
 use http_body::{Body, Frame, SizeHint};
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
-    ReqwestConnector,
 };
-use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use percent_encoding::percent_decode_str;
-use reqwest::redirect;
 use tokio::time::{Sleep, sleep, timeout};
 use url::Url;
 
+use super::client;
 use super::settings::Settings;
 use crate::untrusted::Places;
 
@@ -35,8 +34,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRIES: usize = 6;
 /// Time after which no other attempt is begun.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
-/// Links that are followed one after the other.
-const MOST_LINKS: usize = 5;
 /// Bytes a second of the slowest upload that is waited for, since its answer comes only behind its last byte.
 const SLOWEST_UPLOAD: u64 = 256 << 10;
 
@@ -83,42 +80,9 @@ pub(super) struct Connector {
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let client = match &self.places {
-            Some(places) => HttpClient::new(confined(options, Arc::clone(places))?),
-            None => ReqwestConnector::default().connect(options)?,
-        };
+        let client = HttpClient::new(client::build(options, self.places.clone())?);
         Ok(HttpClient::new(Client { client, wait: self.wait }))
     }
-}
-
-/// A client that goes nowhere but to these places when a server sends it on. What `object_store` would make follows anything.
-fn confined(options: &ClientOptions, places: Arc<Places>) -> object_store::Result<reqwest::Client> {
-    let failed = |e: reqwest::Error| object_store::Error::Generic { store: "HTTP client", source: Box::new(e) };
-    let is_true = |key: &ClientConfigKey| options.get_config_value(key).is_some_and(|value| value == "true");
-    let follow = redirect::Policy::custom(move |attempt| {
-        if attempt.previous().len() > MOST_LINKS {
-            attempt.error("sent on too often")
-        } else if places.has_url(attempt.url()) {
-            attempt.follow()
-        } else {
-            attempt.error("sent on to a place that queries may not read")
-        }
-    });
-    let mut builder = reqwest::Client::builder()
-        .redirect(follow)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .http1_only()
-        .https_only(!is_true(&ClientConfigKey::AllowHttp))
-        .danger_accept_invalid_certs(is_true(&ClientConfigKey::AllowInvalidCertificates));
-    if let Some(agent) = options.get_config_value(&ClientConfigKey::UserAgent) {
-        builder = builder.user_agent(agent);
-    }
-    if let Some(proxy) = options.get_config_value(&ClientConfigKey::ProxyUrl) {
-        let excludes = options.get_config_value(&ClientConfigKey::ProxyExcludes).unwrap_or_default();
-        let proxy = reqwest::Proxy::all(proxy).map_err(failed)?;
-        builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&excludes)));
-    }
-    builder.build().map_err(failed)
 }
 
 #[derive(Debug)]

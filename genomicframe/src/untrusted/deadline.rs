@@ -2,20 +2,23 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties, ReplaceChildrenOptions,
 };
 use futures::StreamExt;
 use genomicframe_core::Error as CoreError;
-use tokio::time::{Instant, sleep_until};
 
 use crate::error::outer;
+use crate::runtime::until;
+
+/// Batches that are made before they are asked for.
+const AHEAD: usize = 1;
 
 /// Passes on its input's rows until a time is over, which begins with the first partition that is asked for.
 #[derive(Debug)]
@@ -91,14 +94,26 @@ impl ExecutionPlan for DeadlineExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let end = *self.end.get_or_init(|| Instant::now() + self.time);
         let time = self.time;
-        let rows = self.input.execute(partition, context)?;
-        // The time first: rows may come without end. What is dropped stops its tasks.
-        let rows = futures::stream::unfold(Some((rows, Box::pin(sleep_until(end)))), move |state| async move {
-            let (mut rows, mut sleep) = state?;
+        // In a task of its own, which may compute for long without a pause. What is dropped stops it at the next one.
+        let mut builder = RecordBatchReceiverStream::builder(self.input.schema(), AHEAD);
+        let (input, sender) = (Arc::clone(&self.input), builder.tx());
+        builder.spawn(async move {
+            let mut rows = input.execute(partition, context)?;
+            while let Some(batch) = rows.next().await {
+                let failed = batch.is_err();
+                if sender.send(batch).await.is_err() || failed {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        // The time first: rows may come without end.
+        let rows = futures::stream::unfold(Some((builder.build(), until(end))), move |state| async move {
+            let (mut rows, mut is_over) = state?;
             tokio::select! {
                 biased;
-                () = &mut sleep => Some((Err(outer(over(time))), None)),
-                batch = rows.next() => batch.map(|batch| (batch, Some((rows, sleep)))),
+                _ = &mut is_over => Some((Err(outer(over(time))), None)),
+                batch = rows.next() => batch.map(|batch| (batch, Some((rows, is_over)))),
             }
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.input.schema(), rows)))
