@@ -9,20 +9,23 @@ use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use genomicframe_core::Error as CoreError;
-use genomicframe_core::io::{DiskCache, Location, Requests, Storage};
+use genomicframe_core::io::{DiskCache, Location, ObjectIo, Requests, Storage};
 use genomicframe_core::scan::BadRecords;
 use object_store::ObjectStore;
 use object_store::path::Path as Key;
 use url::Url;
 
+use crate::deep;
 use crate::error::Result;
 use crate::formats;
 use crate::functions;
 use crate::operators::{self, GenomicPlanner};
+use crate::options::GenomicOptions;
 use crate::output::{ObjectTarget, Target};
 use crate::scan::{Access, GenomicTable, ReadOptions};
-use crate::sql;
+use crate::sql::{self, QueryLimits};
 use crate::stores::{Paced, Settings, Stores};
+use crate::untrusted::{Gate, Untrusted, UntrustedBuilder};
 
 /// A session: its tables, object stores, threads and memory. Cheap to clone; clones share everything.
 ///
@@ -42,6 +45,8 @@ use crate::stores::{Paced, Settings, Stores};
 pub struct GenomicContext {
     session: SessionContext,
     access: Access,
+    limits: QueryLimits,
+    untrusted: Option<Arc<Untrusted>>,
 }
 
 impl std::fmt::Debug for GenomicContext {
@@ -56,6 +61,9 @@ pub struct GenomicContextBuilder {
     threads: Option<usize>,
     batch_size: Option<usize>,
     memory: Option<usize>,
+    spill: Option<u64>,
+    untrusted: Option<Arc<Untrusted>>,
+    limits: QueryLimits,
     storage: StorageOptions,
 }
 
@@ -88,6 +96,23 @@ impl GenomicContextBuilder {
         self
     }
 
+    /// Bytes that may be spilled to disk; default: 100 GB.
+    pub fn spill_limit(mut self, bytes: u64) -> Self {
+        self.spill = Some(bytes);
+        self
+    }
+
+    pub(crate) fn untrusted(mut self, with: Arc<Untrusted>) -> Self {
+        self.untrusted = Some(with);
+        self
+    }
+
+    /// How large a query may be; what is larger is an error before it is planned.
+    pub fn query_limits(mut self, limits: QueryLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Options of object stores, which come before the environment's variables. Their names are those of the variables or
     /// shorter, in any case: `AWS_REGION` or `region`. `docs/cloud.md` lists them.
     ///
@@ -111,23 +136,36 @@ impl GenomicContextBuilder {
     /// # Errors
     /// When no folder for spilled data can be had, or no storage option has a given name.
     pub fn build(self) -> Result<GenomicContext> {
-        let settings = Settings::new(self.storage.0.clone())?;
+        let mut settings = Settings::new(self.storage.0.clone())?;
+        if let Some(untrusted) = &self.untrusted {
+            settings = settings.confined_to(Arc::clone(&untrusted.places));
+        }
         let cache = settings.cache()?.map(|(folder, most)| DiskCache::new(folder, most)).transpose()?;
         let requests = settings.requests()?;
         let stores = Arc::new(Stores::new(settings));
         let memory = self.memory.unwrap_or_else(default_memory);
-        let runtime = RuntimeEnvBuilder::new()
+        let mut runtime = RuntimeEnvBuilder::new()
             .with_object_store_registry(Arc::clone(&stores) as Arc<dyn ObjectStoreRegistry>)
-            .with_memory_limit(memory, 1.0)
-            .build_arc()?;
+            .with_memory_limit(memory, 1.0);
+        if let Some(bytes) = self.spill {
+            runtime = runtime.with_max_temp_directory_size(bytes);
+        }
+        let runtime = runtime.build_arc()?;
         let storage = Storage::with_stores(move |url| stores.store(url));
         let storage = if let Some(cache) = cache { storage.cached(cache) } else { storage };
         Ok(self.assemble(runtime, Paced::new(storage, requests)))
     }
 
     fn assemble(self, runtime: Arc<RuntimeEnv>, io: Paced) -> GenomicContext {
-        let access = Access { io: Arc::new(io), warnings: Arc::default(), known: Arc::default() };
-        let mut config = SessionConfig::new().with_information_schema(true);
+        let untrusted = self.untrusted;
+        let io: Arc<dyn ObjectIo> = match &untrusted {
+            Some(untrusted) => Arc::new(Gate { io: Arc::new(io), places: Arc::clone(&untrusted.places) }),
+            None => Arc::new(io),
+        };
+        let access = Access { io, warnings: Arc::default(), known: Arc::default(), options: GenomicOptions::default() };
+        let mut config = SessionConfig::new()
+            .with_information_schema(untrusted.is_none())
+            .with_option_extension(GenomicOptions::default());
         if let Some(threads) = self.threads {
             config = config.with_target_partitions(threads);
         }
@@ -138,8 +176,13 @@ impl GenomicContextBuilder {
             .with_config(config)
             .with_runtime_env(runtime)
             .with_default_features()
-            .with_query_planner(Arc::new(GenomicPlanner))
+            .with_analyzer_rules(deep::analyzer_rules())
+            .with_optimizer_rules(deep::optimizer_rules())
+            .with_query_planner(Arc::new(GenomicPlanner { timeout: untrusted.as_ref().map(|u| u.timeout) }))
             .with_physical_optimizer_rules(operators::physical_rules());
+        if let Some(untrusted) = &untrusted {
+            builder = untrusted.confine(builder);
+        }
         for format in formats::all() {
             let factory = sql::GenomicTableFactory { access: access.clone() };
             builder = builder.with_table_factory(format.id().0.to_ascii_uppercase(), Arc::new(factory));
@@ -149,8 +192,9 @@ impl GenomicContextBuilder {
         if let Err(e) = functions::register(&mut state) {
             tracing::error!("genomic functions are missing: {e}");
         }
-        let session = SessionContext::new_with_state(state).enable_url_table();
-        GenomicContext { session, access }
+        let session = SessionContext::new_with_state(state);
+        let session = if untrusted.is_some() { session } else { session.enable_url_table() };
+        GenomicContext { session, access, limits: self.limits, untrusted }
     }
 }
 
@@ -199,6 +243,11 @@ impl GenomicContext {
         GenomicContextBuilder::default()
     }
 
+    /// For queries that somebody else wrote: they only read, what they may read is listed, and what they may take is limited.
+    pub fn untrusted() -> UntrustedBuilder {
+        UntrustedBuilder::default()
+    }
+
     /// Plans SQL. Files are named in quotes (`FROM 'x.bam'`, globs and folders too), or read by `read_bam('x.bam', region =>
     /// 'chr1:1-100')`. Of several statements all but the last are run.
     ///
@@ -214,7 +263,7 @@ impl GenomicContext {
     /// When nothing is found, or a header is broken.
     pub async fn read(&self, paths: impl Paths, options: ReadOptions) -> Result<DataFrame> {
         let paths = paths.paths();
-        let table = GenomicTable::open(self.access.clone(), &paths, &options).await?;
+        let table = GenomicTable::open(self.access_now(), &paths, &options).await?;
         // As plans and messages show it.
         let name = paths.first().map(|path| Location::shown(path)).unwrap_or_default();
         let name = datafusion::common::TableReference::bare(name);
@@ -228,7 +277,7 @@ impl GenomicContext {
     /// # Errors
     /// When nothing is found, or a header is broken.
     pub async fn open(&self, paths: impl Paths, options: ReadOptions) -> Result<GenomicTable> {
-        GenomicTable::open(self.access.clone(), &paths.paths(), &options).await
+        GenomicTable::open(self.access_now(), &paths.paths(), &options).await
     }
 
     /// Serves URLs that begin like `url` from `store`.
@@ -289,6 +338,20 @@ impl GenomicContext {
     /// The session below: for DataFusion's own functions, tables and settings.
     pub fn session(&self) -> &SessionContext {
         &self.session
+    }
+
+    pub(crate) fn distrust(&self) -> Option<&Untrusted> {
+        self.untrusted.as_deref()
+    }
+
+    pub(crate) fn query_limits(&self) -> &QueryLimits {
+        &self.limits
+    }
+
+    /// With the session's settings as they are.
+    pub(crate) fn access_now(&self) -> Access {
+        let options = GenomicOptions::of(self.session.state_ref().read().config_options());
+        Access { options, ..self.access.clone() }
     }
 
     pub(crate) fn access(&self) -> &Access {

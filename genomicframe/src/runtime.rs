@@ -38,6 +38,32 @@ pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Result<t
     Ok(runtime()?.spawn(work))
 }
 
+/// Waits there until `end`: on a thread of its own, because operators that compute without a pause keep others from it.
+pub(crate) fn until(end: std::time::Instant) -> tokio::sync::oneshot::Receiver<()> {
+    static CLOCK: OnceLock<Option<tokio::runtime::Handle>> = OnceLock::new();
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let clock = CLOCK.get_or_init(|| {
+        let clock = Builder::new_current_thread().enable_time().build().ok()?;
+        let handle = clock.handle().clone();
+        let run = move || clock.block_on(std::future::pending::<()>());
+        std::thread::Builder::new().name("genomicframe-clock".into()).spawn(run).ok()?;
+        Some(handle)
+    });
+    if let Some(clock) = clock {
+        clock.spawn(async move {
+            let mut sender = sender;
+            tokio::select! {
+                () = tokio::time::sleep_until(end.into()) => {}
+                // Nobody waits any more.
+                () = sender.closed() => return,
+            }
+            let _ = sender.send(());
+        });
+    }
+    // Without a clock the sender is dropped, and the wait ends at once: a limit that cannot be kept lets nothing pass.
+    receiver
+}
+
 /// What cancelled work still has to put away.
 struct CleaningUp {
     tasks: Mutex<usize>,

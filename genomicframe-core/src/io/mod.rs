@@ -87,6 +87,15 @@ pub trait ObjectIo: fmt::Debug + Send + Sync {
         }
     }
 
+    /// That locations at and below `at` may be asked for at all. Unlike the other methods, it tells nothing of what is there.
+    ///
+    /// # Errors
+    /// `is_denied()` when this storage is for others only; by default it is for all.
+    fn permits(&self, at: &Location) -> Result<()> {
+        let _ = at;
+        Ok(())
+    }
+
     /// The first bytes of an object, at most `most`, which nothing is known of before.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Logical nodes become what runs them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::catalog::Session;
@@ -10,6 +11,11 @@ use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use tokio::time::timeout;
+
+use crate::deep::deeply;
+use crate::error::outer;
+use crate::untrusted::{DeadlineExec, over};
 
 /// What runs a logical node over its planned inputs; `None` when the node is another operator's.
 type Plan =
@@ -20,13 +26,19 @@ const OPERATORS: &[Plan] = &[super::depth::plan, super::intervals::plan];
 
 /// DataFusion's planner, which knows our operators too.
 #[derive(Debug)]
-pub(crate) struct GenomicPlanner;
+pub(crate) struct GenomicPlanner {
+    /// Of planning, and then of the rows.
+    pub(crate) timeout: Option<Duration>,
+}
 
 #[async_trait]
 impl QueryPlanner for GenomicPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Operators)]);
-        planner.create_physical_plan(plan, session).await
+        let planning = deeply(planner.create_physical_plan(plan, session));
+        let Some(time) = self.timeout else { return planning.await };
+        let plan = timeout(time, planning).await.map_err(|_| outer(over(time)))??;
+        Ok(Arc::new(DeadlineExec::new(plan, time)))
     }
 }
 

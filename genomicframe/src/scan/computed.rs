@@ -32,17 +32,19 @@ impl Reading {
         Self { split: SplitProjection::unprojected(table), schema, computed: Arc::default() }
     }
 
-    /// Finds the calls in `projection`, which is over `table`, that every one of `datasets` answers.
+    /// Finds the calls in `projection`, which is over `table`, that every one of `datasets` answers, if such are wanted.
     pub(super) fn new(
         table: &TableSchema,
         projection: &ProjectionExprs,
         datasets: &[Arc<dyn Dataset>],
+        computes: bool,
     ) -> Result<Self> {
         let files = table.file_schema();
         let mut calls: Vec<(Computed, Arc<dyn PhysicalExpr>)> = Vec::new();
         for projected in projection.iter() {
             projected.expr.apply(|expr| {
-                if let Some(computed) = call(expr, files)
+                if computes
+                    && let Some(computed) = call(expr, files)
                     && calls.iter().all(|(known, _)| *known != computed)
                     && datasets.iter().all(|d| is_answered(&**d, &computed, expr, files))
                 {

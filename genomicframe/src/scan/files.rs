@@ -171,8 +171,13 @@ pub(super) async fn open(paths: &[String], access: &Access, options: &ReadOption
         many |= several;
         found.extend(locations);
     }
+    let mut opening = options.open.clone();
+    if !access.options.use_index && opening.index == IndexChoice::Auto {
+        opening.index = IndexChoice::Ignore;
+    }
+    let opening = &opening;
     let opened = futures::stream::iter(found).map(|location| async move {
-        let mut dataset = access.known.open(&location, io, wanted, &options.open).await?;
+        let mut dataset = access.known.open(&location, io, wanted, opening).await?;
         if options.bad_records {
             dataset = Arc::new(BadRecordsTable::new(&location, dataset));
         }
@@ -203,6 +208,7 @@ async fn expand(path: &str, io: &dyn ObjectIo, wanted: Option<&'static dyn Forma
         (Some(_), None) => false,
     };
     let location = Location::parse(path)?;
+    io.permits(&location)?;
     // What a URL has behind its path is no part of a name.
     let shown = Location::shown(path);
     let is_dataset = may_be(formats::dataset_by_name(location.trimmed().file_name()));

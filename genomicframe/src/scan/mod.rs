@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use genomicframe_core::io::ObjectIo;
 
+use crate::options::GenomicOptions;
 use crate::warnings::WarningLog;
 use known::KnownFiles;
 
@@ -46,4 +47,6 @@ pub(crate) struct Access {
     pub(crate) io: Arc<dyn ObjectIo>,
     pub(crate) warnings: Arc<WarningLog>,
     pub(crate) known: Arc<KnownFiles>,
+    /// As they were when a file was opened.
+    pub(crate) options: GenomicOptions,
 }

@@ -32,6 +32,7 @@ use super::computed::Reading;
 use super::cost::Cost;
 use super::narrowing::{Narrowing, Share};
 use crate::error::outer;
+use crate::options::GenomicOptions;
 use crate::warnings::WarningLog;
 
 /// One partition of one file, with all it takes to read it.
@@ -210,7 +211,8 @@ impl FileSource for GenomicSource {
 
     fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn FileSource>>> {
         let projection = self.projection.try_merge(projection)?;
-        let reading = Reading::new(&self.schema, &projection, &self.datasets)?;
+        let computes = self.access.options.compute_in_scan;
+        let reading = Reading::new(&self.schema, &projection, &self.datasets, computes)?;
         Ok(Some(Arc::new(Self { projection, reading, ..self.clone() })))
     }
 
@@ -240,13 +242,14 @@ impl FileSource for GenomicSource {
     fn try_pushdown_filters(
         &self,
         filters: Vec<Arc<dyn PhysicalExpr>>,
-        _: &ConfigOptions,
+        config: &ConfigOptions,
     ) -> Result<datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation<Arc<dyn FileSource>>> {
         use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
         // What the scan can apply reached it through `scan_with_args`; the rest stays above it. What becomes known while the
         // query runs narrows the scan, and is tested again by who knows it.
         let answer = FilterPushdownPropagation::with_parent_pushdown_result(vec![PushedDown::No; filters.len()]);
-        Ok(match Narrowing::by(&filters) {
+        let narrowing = GenomicOptions::of(config).dynamic_regions.then(|| Narrowing::by(&filters)).flatten();
+        Ok(match narrowing {
             Some(narrowing) => {
                 let narrowing = Some(Arc::new(narrowing.and(self.narrowing.as_ref())));
                 answer.with_updated_node(Arc::new(Self { narrowing, ..self.clone() }))

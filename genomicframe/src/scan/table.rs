@@ -151,7 +151,7 @@ impl GenomicTable {
             let dataset = &*f.file.dataset;
             dataset.pushdown(&self.translator(dataset).condition(filter)) == Pushdown::Exact
         };
-        if self.files.iter().all(exact) {
+        if self.access.options.pushdown_filters && self.files.iter().all(exact) {
             return TableProviderFilterPushDown::Exact;
         }
         TableProviderFilterPushDown::Inexact
@@ -199,7 +199,14 @@ impl GenomicTable {
             replaced.extend(aliases);
         }
         let contigs = dataset.contigs().filter(|_| dataset.names_every_contig());
-        let narrowed = span.and_then(|span| narrow(&conditions, span, contigs));
+        let options = &self.access.options;
+        // The table's own regions are last, and say which rows it has.
+        let own = conditions.len() - usize::from(self.regions.is_some());
+        let narrowing = if options.narrow_regions { &conditions[..] } else { &conditions[own..] };
+        let narrowed = span.and_then(|span| narrow(narrowing, span, contigs));
+        if !options.pushdown_filters {
+            conditions.drain(..own);
+        }
         // Where it is part of the data, it is read as far as the regions go, unless the number of rows is all that is asked.
         let is_counted = scan.counts_only() && narrowed.is_none() && is_exact(dataset.statistics().rows);
         if dataset.needs_index() && !is_counted {
@@ -236,7 +243,7 @@ impl GenomicTable {
         let sum = |of: fn(&genomicframe_core::scan::Statistics) -> Precision| {
             all.iter().map(|s| exact(of(s))).sum::<Option<usize>>()
         };
-        if filters.is_empty() && self.regions.is_none() {
+        if filters.is_empty() && self.regions.is_none() && self.access.options.use_statistics {
             out.num_rows = sum(|s| s.rows).map_or(Known::Absent, Known::Exact);
             for (field, column) in self.schema.file_schema().fields().iter().zip(&mut out.column_statistics) {
                 let Some((least, most)) = range(&all, field.name()) else { continue };

@@ -1,6 +1,7 @@
 //! The dialect: DataFusion's, with `end` as a plain column name.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use datafusion::error::DataFusionError;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
@@ -8,17 +9,28 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
+use super::balance::Balance;
+use super::limits::QueryLimits;
+use super::tables::visit;
 use crate::error::Result;
 
-/// Parses one or several statements.
-pub(super) fn parse(query: &str) -> Result<VecDeque<Statement>> {
+/// Parses one or several statements, whose sizes are within `limits`.
+pub(super) fn parse(query: &str, limits: &QueryLimits) -> Result<VecDeque<Statement>> {
+    limits.check_text(query)?;
     let dialect = GenericDialect;
     let tokens = Tokenizer::new(&dialect, query)
         .with_unescape(true)
         .tokenize_with_location()
         .map_err(|e| DataFusionError::SQL(Box::new(e.into()), None))?;
+    limits.check_tokens(&tokens)?;
     let mut parser = DFParserBuilder::new(quote_end(tokens)).with_dialect(&dialect).build()?;
-    Ok(parser.parse_statements()?)
+    let mut statements = parser.parse_statements()?;
+    for statement in &mut statements {
+        if let ControlFlow::Break(e) = visit(statement, &mut Balance::within(limits)) {
+            return Err(e.into());
+        }
+    }
+    Ok(statements)
 }
 
 /// `end` is a keyword that can only follow a whole expression (`CASE … END`). Where an operand is expected it is a column,
@@ -63,10 +75,10 @@ mod tests {
             "SELECT CASE WHEN end > 5 THEN end ELSE -end END FROM t",
             "SELECT CASE end WHEN 5 THEN 1 END AS x, end FROM t",
         ] {
-            let parsed = parse(query).unwrap().pop_back().unwrap().to_string();
+            let parsed = parse(query, &QueryLimits::default()).unwrap().pop_back().unwrap().to_string();
             assert!(parsed.contains("\"end\""), "{parsed}");
         }
-        let parsed = parse("SELECT CASE WHEN x = 'a' THEN 1 ELSE y END FROM t").unwrap().pop_back().unwrap();
+        let parsed = parse("SELECT CASE WHEN x = 'a' THEN 1 ELSE y END FROM t", &QueryLimits::default()).unwrap().pop_back().unwrap();
         assert!(!parsed.to_string().contains('"'));
     }
 }

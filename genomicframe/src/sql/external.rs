@@ -8,6 +8,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::CreateExternalTable;
 
 use super::options;
+use crate::options::GenomicOptions;
 use crate::scan::{Access, GenomicTable, ReadOptions};
 
 /// Makes tables of all our formats.
@@ -18,7 +19,7 @@ pub(crate) struct GenomicTableFactory {
 
 #[async_trait]
 impl TableProviderFactory for GenomicTableFactory {
-    async fn create(&self, _: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+    async fn create(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
         let mut read = ReadOptions::new().format(command.file_type.to_ascii_lowercase());
         if !command.table_partition_cols.is_empty() {
             read.partitions = Some(command.table_partition_cols.clone());
@@ -34,7 +35,9 @@ impl TableProviderFactory for GenomicTableFactory {
             };
             read = options::set(read, name, values)?;
         }
-        let table = GenomicTable::open(self.access.clone(), &command.locations, &read).await?;
+        let options = GenomicOptions::of(session.config_options());
+        let access = Access { options, ..self.access.clone() };
+        let table = GenomicTable::open(access, &command.locations, &read).await?;
         Ok(Arc::new(table))
     }
 }

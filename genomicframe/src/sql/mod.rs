@@ -6,6 +6,9 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `dialect` | `end` as a plain column name |
+//! | `limits` | how large a query may be |
+//! | `balance` | chains of AND and OR as trees of few levels |
+//! | `growth` | how large a plan becomes |
 //! | `tables` | the files and `read_*` calls of a statement |
 //! | `layers` | a catalog in which a statement's files lie in front of the session's tables |
 //! | `regions` | `in_regions(…, 'panel.bed')` |
@@ -14,41 +17,59 @@
 //! | `options` | named arguments and `OPTIONS (…)` |
 //! | `external` | `CREATE EXTERNAL TABLE` |
 
+mod balance;
 mod dialect;
 mod external;
+mod growth;
 mod intervals;
 mod layers;
+mod limits;
 mod options;
 mod regions;
 mod tables;
 mod verbs;
 
 use datafusion::dataframe::DataFrame;
+use datafusion::sql::parser::Statement;
+use tokio::time::timeout;
 
 use crate::context::GenomicContext;
+use crate::deep::{deep, deeply};
 use crate::error::{Error, Result};
+use crate::untrusted::{Untrusted, over};
 pub(crate) use external::GenomicTableFactory;
-
-/// Longest query text.
-const MAX_SQL: usize = 1 << 20;
+pub use limits::QueryLimits;
 
 /// Plans the statements of `query`, running all but the last.
 pub(crate) async fn plan(context: &GenomicContext, query: &str) -> Result<DataFrame> {
-    if query.len() > MAX_SQL {
-        return Err(genomicframe_core::Error::limit(format!("the query is longer than {MAX_SQL} bytes")).into());
+    let mut statements = deep(|| dialect::parse(query, context.query_limits()))?;
+    if let Some(untrusted) = context.distrust() {
+        untrusted.check_statements(statements.iter())?;
     }
-    let mut statements = dialect::parse(query)?;
     let Some(last) = statements.pop_back() else { return Err(Error::invalid("the query is empty")) };
     for statement in statements {
         plan_one(context, statement).await?.collect().await?;
     }
-    plan_one(context, last).await
+    match context.distrust() {
+        Some(Untrusted { timeout: time, .. }) => {
+            timeout(*time, plan_one(context, last)).await.map_err(|_| over(*time))?
+        }
+        None => plan_one(context, last).await,
+    }
 }
 
-async fn plan_one(context: &GenomicContext, statement: datafusion::sql::parser::Statement) -> Result<DataFrame> {
+async fn plan_one(context: &GenomicContext, statement: Statement) -> Result<DataFrame> {
     let session = context.session();
-    let (statement, opened) = tables::open(context, statement).await?;
-    // A state of its own sees the statement's files; the session's other queries do not.
-    let plan = tables::state_with(session, opened)?.statement_to_plan(statement).await?;
-    Ok(session.execute_logical_plan(plan).await?)
+    let planning = deeply(async {
+        let (statement, opened) = tables::open(context, statement).await?;
+        // A state of its own sees the statement's files; the session's other queries do not.
+        let plan = tables::state_with(session, opened)?.statement_to_plan(statement).await?;
+        growth::check(&plan, context.query_limits())?;
+        if let Some(untrusted) = context.distrust() {
+            untrusted.check_plan(&plan)?;
+        }
+        Ok::<_, Error>(plan)
+    });
+    let plan = planning.await?;
+    Ok(deeply(session.execute_logical_plan(plan)).await?)
 }

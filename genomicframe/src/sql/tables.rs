@@ -30,8 +30,8 @@ pub(super) async fn open(context: &GenomicContext, statement: Statement) -> Resu
     let mut statement = statement;
     let session = context.session().clone();
     let mut found = Found { session, calls: Vec::new(), columns: BTreeSet::new(), error: None };
-    visit(&mut statement, &mut Names(&mut found));
-    visit(&mut statement, &mut found);
+    let _ = visit(&mut statement, &mut Names(&mut found));
+    let _ = visit(&mut statement, &mut found);
     if let Some(e) = found.error {
         return Err(e);
     }
@@ -44,7 +44,7 @@ pub(super) async fn open(context: &GenomicContext, statement: Statement) -> Resu
         let table: Arc<dyn TableProvider> = match of {
             Source::Files(input) => {
                 let Input { paths, options } = with_columns(*input);
-                Arc::new(GenomicTable::open(context.access().clone(), &paths, &options).await?)
+                Arc::new(GenomicTable::open(context.access_now(), &paths, &options).await?)
             }
             Source::Verb(verb, inputs, named) => {
                 let inputs = inputs.into_iter().map(with_columns).collect();
@@ -54,7 +54,7 @@ pub(super) async fn open(context: &GenomicContext, statement: Statement) -> Resu
         opened.push((name, table));
     }
     let mut regions = WriteOut { opened: &opened, error: None };
-    visit(&mut statement, &mut regions);
+    let _ = visit(&mut statement, &mut regions);
     match regions.error {
         Some(e) => Err(e),
         None => Ok((statement, opened)),
@@ -119,19 +119,15 @@ struct Found {
 }
 
 /// Visits the queries of a statement.
-fn visit<V: VisitorMut>(statement: &mut Statement, visitor: &mut V) {
+pub(super) fn visit<V: VisitorMut>(statement: &mut Statement, visitor: &mut V) -> ControlFlow<V::Break> {
     match statement {
-        Statement::Statement(inner) => {
-            let _ = VisitMut::visit(&mut **inner, visitor);
-        }
+        Statement::Statement(inner) => VisitMut::visit(&mut **inner, visitor),
         Statement::Explain(explain) => visit(&mut explain.statement, visitor),
-        Statement::CopyTo(copy) => {
-            let _ = match &mut copy.source {
-                CopyToSource::Query(query) => VisitMut::visit(&mut **query, visitor),
-                CopyToSource::Relation(name) => visitor.pre_visit_relation(name),
-            };
-        }
-        Statement::CreateExternalTable(_) | Statement::Reset(_) => {}
+        Statement::CopyTo(copy) => match &mut copy.source {
+            CopyToSource::Query(query) => VisitMut::visit(&mut **query, visitor),
+            CopyToSource::Relation(name) => visitor.pre_visit_relation(name),
+        },
+        Statement::CreateExternalTable(_) | Statement::Reset(_) => ControlFlow::Continue(()),
     }
 }
 

@@ -5,12 +5,14 @@
 //! | `registry` | a URL becomes a store, which is kept |
 //! | `settings` | options and environment, without showing what they hold |
 //! | `pacing` | how many requests are under way, and how large they are |
+//! | `client` | connections: their options, and where servers may send them on to |
 //! | `transport` | timeouts by read, retries, links followed as they were given |
 //! | `s3`, `gcs`, `azure`, `http` | one kind of store each |
 //! | `credentials` | those that a service of the machine has, asked for briefly |
 //! | `profile`, `ini` | AWS profiles, and the files that they stand in |
 
 mod azure;
+mod client;
 mod credentials;
 mod gcs;
 mod http;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use genomicframe_core::io::Requests;
@@ -15,6 +16,7 @@ use object_store::azure::AzureConfigKey;
 use object_store::gcp::GoogleConfigKey;
 
 use crate::size::parse_size;
+use crate::untrusted::Places;
 
 /// Options beyond those of `object_store`.
 const OWN: [&str; 16] = [
@@ -48,6 +50,8 @@ pub(crate) struct Settings {
     /// By names in lower case.
     options: BTreeMap<String, String>,
     variables: BTreeMap<String, String>,
+    /// Where servers may send readers on to, if not anywhere.
+    places: Option<Arc<Places>>,
 }
 
 impl fmt::Debug for Settings {
@@ -75,7 +79,17 @@ impl Settings {
             return Err(Error::invalid(format!("no storage option is called {unknown}"))
                 .hint("docs/cloud.md lists them; AWS_REGION and region are the same"));
         }
-        Ok(Self { options, variables: variables.into_iter().collect() })
+        Ok(Self { options, variables: variables.into_iter().collect(), places: None })
+    }
+
+    /// The same, of stores whose servers may send readers on to these places only.
+    pub(crate) fn confined_to(mut self, places: Arc<Places>) -> Self {
+        self.places = Some(places);
+        self
+    }
+
+    pub(super) fn places(&self) -> Option<&Arc<Places>> {
+        self.places.as_ref()
     }
 
     /// An option of this name, else the variable that is called so in upper case.

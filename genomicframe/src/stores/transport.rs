@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,14 +17,15 @@ use http::{HeaderValue, Uri};
 use http_body::{Body, Frame, SizeHint};
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
-    ReqwestConnector,
 };
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use percent_encoding::percent_decode_str;
 use tokio::time::{Sleep, sleep, timeout};
 use url::Url;
 
+use super::client;
 use super::settings::Settings;
+use crate::untrusted::Places;
 
 /// Longest time in which nothing comes.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
@@ -55,7 +57,7 @@ impl Transport {
             retry_timeout: settings.duration("retry_timeout")?.unwrap_or(RETRY_TIMEOUT),
         };
         let wait = settings.duration("read_timeout")?.unwrap_or(READ_TIMEOUT);
-        Ok(Self { retry, connector: Connector { wait } })
+        Ok(Self { retry, connector: Connector { wait, places: settings.places().cloned() } })
     }
 
     /// For a service of the machine, which answers at once or is not there.
@@ -73,11 +75,12 @@ impl Transport {
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     wait: Duration,
+    places: Option<Arc<Places>>,
 }
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let client = ReqwestConnector::default().connect(options)?;
+        let client = HttpClient::new(client::build(options, self.places.clone())?);
         Ok(HttpClient::new(Client { client, wait: self.wait }))
     }
 }

@@ -109,6 +109,71 @@ async fn debug_prints_show_no_secrets() {
     }
 }
 
+/// What a program may ask for of a file `#`, by SQL.
+const CALLS: [&str; 13] = [
+    "SELECT * FROM '#'",
+    "SELECT * FROM '#' WHERE",
+    "EXPLAIN SELECT * FROM '#' WHERE rname = 'chr1'",
+    "EXPLAIN ANALYZE SELECT count(*) FROM '#'",
+    "DESCRIBE '#'",
+    "SELECT * FROM read_bam('#', region => 'chr1:1-5')",
+    "SELECT * FROM read_bam('#', secret => 'CANARY')",
+    "SELECT * FROM read_bam('%', index => '#') WHERE rname = 'chr1'",
+    "SELECT * FROM depth('#')",
+    "SELECT * FROM '%' WHERE in_regions(rname, pos, end, '#')",
+    "CREATE EXTERNAL TABLE t STORED AS BAM LOCATION '#' OPTIONS ('aws.secret_access_key' 'CANARY')",
+    "CREATE EXTERNAL TABLE t STORED AS VCF LOCATION '#'",
+    "SELECT * FROM complement('%', genome => '#')",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_of_the_library_show_no_secrets() {
+    let address = parrot(403).await;
+    let mut failed = 0;
+    for (variables, url) in slots() {
+        let url = place(url, &address);
+        let options: Vec<_> = variables.iter().map(|(k, v)| (*k, place(v, &address))).collect();
+        let options: Vec<_> =
+            options.into_iter().filter(|(k, _)| *k != "AWS_ENDPOINT_URL" && !k.contains("USE_EMULATOR")).collect();
+        let more = [("max_retries", "0"), ("read_timeout", "2s")];
+        let stranger = GenomicContext::untrusted().allow_prefix("https://elsewhere/").storage_options(options.clone());
+        assert_secret(&url, &format!("{stranger:?}"));
+        let own = GenomicContext::builder().storage_options(options).storage_options(more).build().unwrap();
+        let out = tempfile::tempdir().unwrap();
+        for ctx in [own, stranger.storage_options(more).build().unwrap()] {
+            for call in CALLS {
+                let sql = call.replace('#', &url).replace('%', &crate::support::data("sample.bam"));
+                let e = match ctx.sql(&sql).await {
+                    Ok(rows) => rows.collect().await.map(|_| ()).map_err(genomicframe::Error::from),
+                    Err(e) => Err(e),
+                };
+                if let Err(e) = e {
+                    let mut told = format!("{e} {e:?} {e:#?}");
+                    let mut source = std::error::Error::source(&e);
+                    while let Some(inner) = source {
+                        told += &format!(" {inner} {inner:?}");
+                        source = inner.source();
+                    }
+                    // What the statement says of itself is its author's.
+                    assert_secret(call, &told.replace("'CANARY'", ""));
+                    failed += 1;
+                }
+            }
+            let made = out.path().join("made.bams3").display().to_string();
+            if let Err(e) = ctx.convert(&url, &made, &genomicframe::convert::ConvertOptions::new()).await {
+                assert_secret("convert", &format!("{e} {e:?}"));
+                failed += 1;
+            }
+            if let Err(e) = ctx.target(&url) {
+                assert_secret("target", &format!("{e} {e:?}"));
+                failed += 1;
+            }
+            assert_secret("warnings", &format!("{:?}", ctx.take_warnings()));
+        }
+    }
+    assert!(failed > 400, "only {failed} calls failed");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn plans_and_warnings_show_no_secrets() {
     let Some((url, _nginx)) = servers::nginx() else { return };

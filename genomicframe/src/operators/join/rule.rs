@@ -17,6 +17,7 @@ use genomicframe_core::schema::{ROLE, ROLE_CONTIG};
 use super::build::Sides;
 use super::condition::overlap;
 use super::exec::IntervalJoinExec;
+use crate::options::GenomicOptions;
 use crate::scan::contigs_below;
 
 /// Replaces hash joins on a contig with a filter on both ends of spans, whose time grows with the product of both sides' rows.
@@ -26,7 +27,10 @@ use crate::scan::contigs_below;
 pub(crate) struct IntervalJoins;
 
 impl PhysicalOptimizerRule for IntervalJoins {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        if !GenomicOptions::of(config).interval_joins {
+            return Ok(plan);
+        }
         plan.transform_up(|node| match (&*node as &dyn Any).downcast_ref::<HashJoinExec>() {
             Some(join) => Ok(match small_side_first(join)? {
                 Some(swapped) => replace_within(swapped)?,
