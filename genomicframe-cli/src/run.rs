@@ -105,7 +105,7 @@ pub fn run(args: Args) -> Status {
             let often = if times > 1 { format!(" ({times} times)") } else { String::new() };
             tell(&format!("warning: {what}{often}"));
         }
-        tell_bad(&ctx.take_bad_records());
+        tell_bad(ctx.take_bad_records());
         runtimes.writer.shutdown_background();
     }
     // What still runs there makes rows that nobody takes.
@@ -117,7 +117,7 @@ pub fn run(args: Args) -> Status {
 const SHOWN: usize = 5;
 
 /// Tells what was gone past with `--on-error`.
-fn tell_bad(bad: &BadRecords) {
+fn tell_bad(mut bad: BadRecords) {
     let counted = |n: u64, one: &str, many: &str| match n {
         0 => None,
         1 => Some(format!("1 {one}")),
@@ -127,6 +127,7 @@ fn tell_bad(bad: &BadRecords) {
     let nulled = counted(bad.nulled, "malformed value is null", "malformed values are null");
     let Some(told) = [skipped, nulled].into_iter().flatten().reduce(|a, b| format!("{a}, {b}")) else { return };
     tell(&format!("warning: {told}"));
+    bad.examples.sort_by_key(|bad| (bad.error.line(), bad.error.record()));
     for example in bad.examples.iter().take(SHOWN) {
         tell(&format!("  {}", example.error));
     }

@@ -21,8 +21,8 @@ use crate::schema;
 /// | column | type | |
 /// |---|---|---|
 /// | `file` | text | as it was opened |
-/// | `line` | i64 | of text, from 1; null where a partition began within the file |
-/// | `record` | i64 | from 1; null likewise |
+/// | `line` | i64 | of text, from 1 |
+/// | `record` | i64 | from 1 |
 /// | `offset` | text | `byte 120`, or `virtual offset 5120:17` of BGZF |
 /// | `field` | text | as the format calls it; null where it is the whole record |
 /// | `text` | text | what stands there, clipped |
@@ -56,10 +56,9 @@ impl BadRecordsTable {
         Self { file: location.to_string(), dataset, schema: Arc::new(Schema::new(fields)) }
     }
 
-    /// All columns of all rows.
-    fn everything(&self, request: &ScanRequest) -> ScanRequest {
-        let partitions = request.partitions;
-        ScanRequest { partitions, ..ScanRequest::all((0..self.dataset.schema().fields().len()).collect()) }
+    /// All columns of all rows, from the first to the last: so that lines and records have their numbers.
+    fn everything(&self) -> ScanRequest {
+        ScanRequest::all((0..self.dataset.schema().fields().len()).collect())
     }
 }
 
@@ -92,17 +91,13 @@ impl Dataset for BadRecordsTable {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn find_cuts<'a>(&'a self, io: &'a dyn ObjectIo, partitions: usize) -> BoxFuture<'a, Result<()>> {
-        self.dataset.find_cuts(io, partitions)
-    }
-
-    fn plan(&self, request: &ScanRequest) -> Result<ScanPlan> {
-        self.dataset.plan(&self.everything(request))
+    fn plan(&self, _: &ScanRequest) -> Result<ScanPlan> {
+        self.dataset.plan(&self.everything())
     }
 
     fn decoder(&self, request: &ScanRequest, partition: &Partition) -> Result<Box<dyn Decoder>> {
         Ok(Box::new(BadRecordsDecoder {
-            decoder: self.dataset.decoder(&self.everything(request), partition)?,
+            decoder: self.dataset.decoder(&self.everything(), partition)?,
             file: self.file.clone(),
             schema: Arc::new(self.schema.project(&request.projection)?),
             projection: request.projection.clone(),
