@@ -1,5 +1,7 @@
 //! Where a dataset is written: a prefix of an object store, or a folder.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,7 +14,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
 
-use super::lock::{LOCK, Lock};
+use super::lock::Lock;
 
 /// Times that a conditional write is begun anew when it had no effect. The store itself has tried before.
 const TRIES: u32 = 3;
@@ -45,8 +47,8 @@ impl Destination {
     /// # Errors
     /// When it cannot be made, or is a file.
     pub fn folder(path: &Path) -> Result<Self> {
-        let cannot = |e: std::io::Error| Error::io("the folder cannot be made").in_object(path.display()).caused_by(e);
-        std::fs::create_dir_all(path).map_err(cannot)?;
+        let cannot = |e: io::Error| Error::io("the folder cannot be made").in_object(path.display()).caused_by(e);
+        fs::create_dir_all(path).map_err(cannot)?;
         let store = LocalFileSystem::new_with_prefix(path)
             .map_err(|e| Error::io("the folder cannot be used").in_object(path.display()).caused_by(e))?;
         let (name, folder) = (path.display().to_string(), Some(path.to_owned()));
@@ -113,7 +115,10 @@ impl Destination {
     pub async fn replace(&self, key: &str, old: &Existing, bytes: impl Into<PutPayload>) -> Result<bool> {
         let bytes = bytes.into();
         if let Some(folder) = &self.folder {
-            return self.replace_locally(folder, key, old, bytes).await;
+            // Without a pause, so that nobody waits for the lock of a task which waits for its turn.
+            let replaced = replace_locally(folder, key, &old.bytes, &Bytes::from(bytes));
+            let name = format!("{}/{key}", self.name.trim_end_matches('/'));
+            return replaced.map_err(|e| Error::io("it cannot be replaced").in_object(name).caused_by(e));
         }
         let options = PutOptions::from(PutMode::Update(old.version.clone()));
         match self.store.put_opts(&self.key(key)?, bytes, options).await {
@@ -152,26 +157,14 @@ impl Destination {
         }
     }
 
-    /// Files have no conditional write: a lock file stands in, between writers of this kind.
-    async fn replace_locally(&self, folder: &Path, key: &str, old: &Existing, bytes: PutPayload) -> Result<bool> {
-        let _lock = Lock::take(folder).map_err(|e| {
-            let name = format!("{}/{LOCK}", self.name.trim_end_matches('/'));
-            Error::io("another writer holds it, or it cannot be made").in_object(name).caused_by(e)
-        })?;
-        match self.get(key).await? {
-            Some(now) if now.version.e_tag == old.version.e_tag => self.put(key, bytes).await.map(|()| true),
-            _ => Ok(false),
-        }
-    }
-
     /// Removes an object; one that is not there is no error.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn delete(&self, key: &str) -> Result<()> {
         if let Some(folder) = self.folder.as_ref().filter(|_| is_unfinished(key)) {
-            return match std::fs::remove_file(folder.join(key)) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return match fs::remove_file(folder.join(key)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
                     let name = folder.join(key).display().to_string();
                     Err(Error::io("it cannot be removed").in_object(name).caused_by(e))
                 }
@@ -211,22 +204,40 @@ impl Destination {
     /// Removes folders that hold nothing any more, and files that a writer killed before `begun` was writing.
     pub fn tidy(&self, begun: SystemTime) {
         fn prune(folder: &Path) {
-            let Ok(entries) = std::fs::read_dir(folder) else { return };
+            let Ok(entries) = fs::read_dir(folder) else { return };
             for entry in entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
                 prune(&entry.path());
                 // Fails when it is not empty, as it should.
-                let _ = std::fs::remove_dir(entry.path());
+                let _ = fs::remove_dir(entry.path());
             }
         }
         if let Some(folder) = &self.folder {
             let left = unfinished(folder).into_iter();
             for (path, _) in left.filter(|(_, meta)| meta.modified().is_ok_and(|at| at < begun)) {
                 // What cannot be removed is for `gf bams3 gc` to tell.
-                let _ = std::fs::remove_file(path);
+                let _ = fs::remove_file(path);
             }
             prune(folder);
         }
     }
+}
+
+/// Files have no conditional write: a lock file stands in, between writers of this kind.
+fn replace_locally(folder: &Path, key: &str, old: &[u8], bytes: &[u8]) -> io::Result<bool> {
+    let _lock = Lock::take(folder)?;
+    let path = folder.join(key);
+    match fs::read(&path) {
+        Ok(now) if now == old => {}
+        Ok(_) => return Ok(false),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(e),
+    }
+    let unfinished = folder.join(format!("{key}#{}", std::process::id()));
+    let replaced = fs::write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, &path));
+    if replaced.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    replaced.map(|()| true)
 }
 
 /// Whether `name` is that of a file being written, which gets its own when it is whole: `x.chunk#1`. Such files are in no
@@ -237,10 +248,10 @@ fn is_unfinished(name: &str) -> bool {
 }
 
 /// Files below `folder` that are being written, or were when their writer was killed.
-fn unfinished(folder: &Path) -> Vec<(PathBuf, std::fs::Metadata)> {
+fn unfinished(folder: &Path) -> Vec<(PathBuf, fs::Metadata)> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             // Links are not followed.
             let Ok(meta) = entry.metadata() else { continue };
             if meta.is_dir() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The file whose presence is the lock.
-pub(super) const LOCK: &str = "_lock";
+const LOCK: &str = "_lock";
 
 /// Age at which a lock was left by a writer that was killed: it is held for as long as it takes to rename a file.
 const STALE: Duration = Duration::from_secs(10);

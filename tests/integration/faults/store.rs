@@ -132,14 +132,20 @@ struct Place {
     ctx: GenomicContext,
     at: String,
     _root: tempfile::TempDir,
+    _proxy: Option<Proxy>,
 }
 
 async fn places() -> [Place; 2] {
     let (root, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::fs::create_dir(root.path().join("lab")).unwrap();
-    let ctx = servers::context(&s3_options(&servers::s3(root.path()).await));
+    let proxy = Proxy::before(&servers::s3(root.path()).await).await;
+    proxy.one_by_one();
+    let ctx = servers::context(&s3_options(&proxy.url));
     let here = folder.path().join("x").display().to_string();
-    [Place { ctx, at: "s3://lab/x".into(), _root: root }, Place { ctx: context(2, 8192), at: here, _root: folder }]
+    [
+        Place { ctx, at: "s3://lab/x".into(), _root: root, _proxy: Some(proxy) },
+        Place { ctx: context(2, 8192), at: here, _root: folder, _proxy: None },
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -53,6 +53,8 @@ struct State {
     log: Mutex<Vec<Request>>,
     faults: Mutex<u64>,
     answered: Mutex<Vec<Answered>>,
+    one_by_one: Mutex<bool>,
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// What passes so many bytes in a second, and is free again at some time.
@@ -127,6 +129,12 @@ impl Proxy {
             }
         });
         Self { url, state, serving }
+    }
+
+    /// From now on writes reach the server one by one: s3s-fs looks whether there is an object, and only then writes, so that
+    /// of two conditional writes at the same time both may succeed, as they never do in S3.
+    pub fn one_by_one(&self) {
+        *self.state.one_by_one.lock().unwrap() = true;
     }
 
     /// From now on.
@@ -237,6 +245,8 @@ async fn answer(
         *times += 1;
         *times - 1
     };
+    let is_in_turn = *state.one_by_one.lock().unwrap() && request.method == "PUT";
+    let _turn = if is_in_turn { Some(state.turn.lock().await) } else { None };
     let fault = schedule.and_then(|s| s(&request, before));
     *state.faults.lock().unwrap() += u64::from(fault.is_some());
     let latency = *state.latency.lock().unwrap();
