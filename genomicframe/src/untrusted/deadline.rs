@@ -14,8 +14,9 @@ use datafusion::physical_plan::{
 use futures::StreamExt;
 use genomicframe_core::Error as CoreError;
 
+use super::stop::{Stop, stoppable};
 use crate::error::outer;
-use crate::runtime::until;
+use crate::runtime::at;
 
 /// Batches that are made before they are asked for.
 const AHEAD: usize = 1;
@@ -26,13 +27,20 @@ pub(crate) struct DeadlineExec {
     input: Arc<dyn ExecutionPlan>,
     time: Duration,
     end: OnceLock<Instant>,
+    stop: Arc<Stop>,
     properties: Arc<PlanProperties>,
 }
 
 impl DeadlineExec {
-    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, time: Duration) -> Self {
+    /// Around a whole plan.
+    pub(crate) fn around(plan: Arc<dyn ExecutionPlan>, time: Duration) -> Result<Self> {
+        let stop = Arc::default();
+        Ok(Self::new(stoppable(plan, &stop)?, time, stop))
+    }
+
+    fn new(input: Arc<dyn ExecutionPlan>, time: Duration, stop: Arc<Stop>) -> Self {
         let properties = Arc::clone(input.properties());
-        Self { input, time, end: OnceLock::new(), properties }
+        Self { input, time, end: OnceLock::new(), stop, properties }
     }
 }
 
@@ -82,7 +90,7 @@ impl ExecutionPlan for DeadlineExec {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let [input] = <[_; 1]>::try_from(children)
             .map_err(|_| DataFusionError::Internal("a deadline has one input".to_owned()))?;
-        Ok(Arc::new(Self::new(input, self.time)))
+        Ok(Arc::new(Self::new(input, self.time, Arc::clone(&self.stop))))
     }
 
     #[allow(deprecated, reason = "required of every plan")]
@@ -94,6 +102,8 @@ impl ExecutionPlan for DeadlineExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let end = *self.end.get_or_init(|| Instant::now() + self.time);
         let time = self.time;
+        let stop = Arc::clone(&self.stop);
+        let is_over = at(end, move || stop.now());
         // In a task of its own, which may compute for long without a pause. What is dropped stops it at the next one.
         let mut builder = RecordBatchReceiverStream::builder(self.input.schema(), AHEAD);
         let (input, sender) = (Arc::clone(&self.input), builder.tx());
@@ -108,7 +118,7 @@ impl ExecutionPlan for DeadlineExec {
             Ok(())
         });
         // The time first: rows may come without end.
-        let rows = futures::stream::unfold(Some((builder.build(), until(end))), move |state| async move {
+        let rows = futures::stream::unfold(Some((builder.build(), is_over)), move |state| async move {
             let (mut rows, mut is_over) = state?;
             tokio::select! {
                 biased;
@@ -133,11 +143,12 @@ mod tests {
             "SELECT sum(a.value) FROM range(1000000000000) a",
             "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.value + b.value < 0",
             "SELECT value FROM range(1000000000000)",
+            "SELECT count(*) FROM range(3000000) a JOIN range(3000000) b ON a.value % 2 = b.value % 2 AND a.value + b.value < 0",
         ] {
             let query = ctx.sql(sql).await.unwrap();
             let context = Arc::new(query.task_ctx());
             let plan = query.create_physical_plan().await.unwrap();
-            let plan = Arc::new(DeadlineExec::new(plan, Duration::from_millis(200)));
+            let plan = Arc::new(DeadlineExec::around(plan, Duration::from_millis(200)).unwrap());
             let begun = Instant::now();
             let mut rows = execute_stream(plan, context).unwrap();
             let e = loop {

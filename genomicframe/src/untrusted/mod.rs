@@ -6,11 +6,13 @@
 //! | `statements` | only queries |
 //! | `functions` | functions whose values have a size that is known before |
 //! | `deadline` | a query that ends when its time is over |
+//! | `stop` | joins that look at it |
 
 mod deadline;
 mod functions;
 mod places;
 mod statements;
+mod stop;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
