@@ -79,20 +79,31 @@ fn files_hold_one_concept() {
 /// Files that give up memory safety, and why they must.
 const UNSAFE: [(&str, &str); 2] = [
     ("genomicframe-cli/src/memory.rs", "two numbers are set in the C library's allocator before any thread runs"),
-    ("genomicframe/src/polars.rs", "arrays pass between two libraries by the C data interface, whose structs both lay out alike"),
+    (
+        "genomicframe/src/polars.rs",
+        "arrays pass between two libraries by the C data interface, whose structs both lay out alike",
+    ),
 ];
 
 #[test]
 fn unsafe_code_is_argued_for() {
     // Split, so that this file has none.
-    let words = [concat!("unsafe", " {"), concat!("unsafe", " fn"), concat!("unsafe", " impl"), concat!("allow(", "unsafe_code")];
+    let words = [
+        concat!("unsafe", " {"),
+        concat!("unsafe", " fn"),
+        concat!("unsafe", " impl"),
+        concat!("allow(", "unsafe_code"),
+    ];
     let files: BTreeMap<String, String> =
         sources().into_iter().filter(|(_, text)| words.iter().any(|word| text.contains(word))).collect();
     let listed: Vec<&str> = UNSAFE.iter().map(|(path, _)| *path).collect();
     assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), listed, "argue for it in UNSAFE, or do without");
     for (path, text) in &files {
         let blocks = text.matches(words[0]).count();
-        assert!(blocks > 0 && text.matches("// SAFETY: ").count() >= blocks.div_ceil(2), "{path} does not say why it is safe");
+        assert!(
+            blocks > 0 && text.matches("// SAFETY: ").count() >= blocks.div_ceil(2),
+            "{path} does not say why it is safe"
+        );
     }
     let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
     assert!(manifest.contains(r#"unsafe_code = "deny""#));
@@ -118,7 +129,9 @@ fn packages_are_those_that_are_allowed() {
     let mut wrong = Vec::new();
     for package in metadata["packages"].as_array().unwrap() {
         let (name, version, licence) = (text(&package["name"]), text(&package["version"]), text(&package["license"]));
-        if !package["source"].is_null() && !text(&package["source"]).starts_with("registry+https://github.com/rust-lang/crates.io-index") {
+        if !package["source"].is_null()
+            && !text(&package["source"]).starts_with("registry+https://github.com/rust-lang/crates.io-index")
+        {
             wrong.push(format!("{name} is from {}", package["source"]));
         }
         // Of alternatives one is enough; of several that hold at once, all.

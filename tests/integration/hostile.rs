@@ -26,8 +26,16 @@ fn too_large() -> Vec<(&'static str, String, &'static str)> {
     let bed = format!("'{}'", data("panel.bed"));
     let of_bed = format!("SELECT start AS x FROM {bed}");
     vec![
-        ("OR", format!("SELECT 1 FROM {bed} WHERE {}", joined(20_000, " OR ", |i| format!("start={i}"))), "20000 operators"),
-        ("AND", format!("SELECT 1 FROM {bed} WHERE {}", joined(20_000, " AND ", |i| format!("start<>{i}"))), "20000 operators"),
+        (
+            "OR",
+            format!("SELECT 1 FROM {bed} WHERE {}", joined(20_000, " OR ", |i| format!("start={i}"))),
+            "20000 operators",
+        ),
+        (
+            "AND",
+            format!("SELECT 1 FROM {bed} WHERE {}", joined(20_000, " AND ", |i| format!("start<>{i}"))),
+            "20000 operators",
+        ),
         ("parentheses", format!("SELECT {}1{}", "(".repeat(10_000), ")".repeat(10_000)), "RecursionLimitExceeded"),
         ("sum", format!("SELECT start{} FROM {bed}", "+1".repeat(10_000)), "250 levels"),
         ("texts", format!("SELECT name{} FROM {bed}", "||'a'".repeat(1000)), "250 levels"),
@@ -39,8 +47,16 @@ fn too_large() -> Vec<(&'static str, String, &'static str)> {
         ("joins", format!("SELECT 1 FROM {}", joined(300, ", ", |i| format!("(SELECT 1) t{i}"))), "250 levels deep"),
         ("tables", chain(300, &of_bed, "SELECT x FROM @", " SELECT x FROM @"), "250 levels deep"),
         ("doubled", chain(40, &of_bed, "SELECT a.x FROM @ a, @ b", " SELECT count(*) FROM @"), "1000 tables"),
-        ("written out", chain(40, &of_bed, "SELECT x * x AS x FROM @", " SELECT x FROM @ WHERE x > 5"), "50000 operators"),
-        ("written out", chain(40, &of_bed, "SELECT max(x) + max(x) AS x FROM @", " SELECT x FROM @ ORDER BY x"), "50000 operators"),
+        (
+            "written out",
+            chain(40, &of_bed, "SELECT x * x AS x FROM @", " SELECT x FROM @ WHERE x > 5"),
+            "50000 operators",
+        ),
+        (
+            "written out",
+            chain(40, &of_bed, "SELECT max(x) + max(x) AS x FROM @", " SELECT x FROM @ ORDER BY x"),
+            "50000 operators",
+        ),
         ("text", format!("SELECT '{}'", "x".repeat(2 << 20)), "more than 1048576"),
     ]
 }
@@ -81,9 +97,31 @@ async fn what_is_large_is_planned_and_run() {
         (count(format!("NOT ({})", joined(1000, " OR ", |i| format!("(start = {i} AND chrom <> 'x')")))), 0),
         (count(format!("start IN ({})", joined(50_000, ",", |i| i.to_string()))), 0),
         (format!("SELECT count(*) FROM '{bed}' WHERE start{} >= 200", "+1".repeat(200)), rows),
-        (format!("SELECT sum(n) FROM ({})", joined(60, " UNION ALL ", |_| format!("SELECT count(*) n FROM '{bed}'"))), 60 * rows),
-        (chain(60, &format!("SELECT start AS x FROM '{bed}'"), "SELECT x + 1 AS x FROM @", " SELECT count(*) FROM @"), rows),
-        (chain(40, &format!("SELECT start AS x FROM '{bed}'"), "SELECT x FROM @ ORDER BY x LIMIT 5", " SELECT count(*) FROM @"), 5),
+        (
+            format!(
+                "SELECT sum(n) FROM ({})",
+                joined(60, " UNION ALL ", |_| format!("SELECT count(*) n FROM '{bed}'"))
+            ),
+            60 * rows,
+        ),
+        (
+            chain(
+                60,
+                &format!("SELECT start AS x FROM '{bed}'"),
+                "SELECT x + 1 AS x FROM @",
+                " SELECT count(*) FROM @",
+            ),
+            rows,
+        ),
+        (
+            chain(
+                40,
+                &format!("SELECT start AS x FROM '{bed}'"),
+                "SELECT x FROM @ ORDER BY x LIMIT 5",
+                " SELECT count(*) FROM @",
+            ),
+            5,
+        ),
     ] {
         let expected = match &sql {
             sql if sql.contains("NOT (") => rows - number(&ctx, &count("start < 1000".into())).await,
@@ -251,7 +289,8 @@ async fn strangers_read_only_what_is_allowed() {
         let e = told(&ctx, &sql).await.expect_err(&sql);
         assert!(e.is_denied() && e.to_string().contains("none of the folders"), "{sql}: {e}");
     }
-    for sql in ["SELECT * FROM '@/link.bam'", "SELECT * FROM '@/elsewhere/sample.bam'", "SELECT * FROM '@/elsewhere/*'"] {
+    for sql in ["SELECT * FROM '@/link.bam'", "SELECT * FROM '@/elsewhere/sample.bam'", "SELECT * FROM '@/elsewhere/*'"]
+    {
         let sql = place.sql(sql).replace("/batch=a", "");
         let e = told(&ctx, &sql).await.expect_err(&sql);
         assert!(e.is_denied(), "{sql}: {e}");
@@ -264,7 +303,9 @@ async fn strangers_read_only_what_is_allowed() {
     assert!(told(&ctx, &place.sql("SELECT * FROM '@/nothing.bam'")).await.unwrap_err().is_not_found());
     // The same gate is before the program's own calls.
     assert!(ctx.read(place.sql("#/sample.bam"), ReadOptions::new()).await.unwrap_err().is_denied());
-    for url in ["http://127.0.0.1:1/x.bam", "s3://lab/x.bam", "http://169.254.169.254/latest/meta-data", "memory:///x.bam"] {
+    for url in
+        ["http://127.0.0.1:1/x.bam", "s3://lab/x.bam", "http://169.254.169.254/latest/meta-data", "memory:///x.bam"]
+    {
         let e = told(&ctx, &format!("SELECT * FROM '{url}'")).await.unwrap_err();
         assert!(e.is_denied(), "{url}: {e}");
     }
@@ -294,7 +335,10 @@ async fn strangers_wait_and_hold_only_so_much() {
         ("SELECT array_resize([1], 2000000000)", "array_resize"),
         ("SELECT [1] || [2]", "|| is allowed of texts only"),
         ("SELECT sum(value) FROM range(0, 1000000000000)", "took longer than 500ms"),
-        ("SELECT count(*) FROM '@/sample.bam' a, '@/sample.bam' b, '@/sample.bam' c WHERE a.pos + b.pos = c.pos + 7", "took longer"),
+        (
+            "SELECT count(*) FROM '@/sample.bam' a, '@/sample.bam' b, '@/sample.bam' c WHERE a.pos + b.pos = c.pos + 7",
+            "took longer",
+        ),
         ("SELECT value FROM range(0, 100000000) ORDER BY value % 77, value", ""),
     ] {
         let (begun, sql) = (Instant::now(), place.sql(sql));
@@ -302,14 +346,18 @@ async fn strangers_wait_and_hold_only_so_much() {
         assert!(e.to_string().contains(expected), "{sql}: {e}");
         assert!(begun.elapsed() < Duration::from_secs(10), "{sql}: {:?}", begun.elapsed());
     }
-    let doubled = chain(30, "SELECT repeat('x', 1000000) AS x", "SELECT x || x AS x FROM @", " SELECT length(x) FROM @");
+    let doubled =
+        chain(30, "SELECT repeat('x', 1000000) AS x", "SELECT x || x AS x FROM @", " SELECT length(x) FROM @");
     let e = told(&ctx, &doubled).await.unwrap_err().to_string();
     assert!(e.contains("operators") || e.contains("|| may make"), "{e}");
     let many = format!("SELECT {}", joined(100, ", ", |i| format!("repeat('x', 10000000) AS x{i}")));
     let e = told(&ctx, &many).await.unwrap_err().to_string();
     assert!(e.contains("makes texts in 100 places"), "{e}");
     // The next query is none the worse for it.
-    assert_eq!(number(&ctx, &place.sql("SELECT count(*) FROM '@/sample.bam'")).await, number(&context(1, 8192), &format!("SELECT count(*) FROM '{}/sample.bam'", folder())).await);
+    assert_eq!(
+        number(&ctx, &place.sql("SELECT count(*) FROM '@/sample.bam'")).await,
+        number(&context(1, 8192), &format!("SELECT count(*) FROM '{}/sample.bam'", folder())).await
+    );
 }
 
 #[tokio::test]

@@ -95,7 +95,13 @@ async fn no_file_makes_a_request() {
     for (name, text) in FILES {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text.replace('@', "\u{1}").replace("http://\u{1}/", &format!("http://{}/", ear.address)).replace('\u{1}', "@")).unwrap();
+        fs::write(
+            &path,
+            text.replace('@', "\u{1}")
+                .replace("http://\u{1}/", &format!("http://{}/", ear.address))
+                .replace('\u{1}', "@"),
+        )
+        .unwrap();
         let path = folder.path().join(name.split('/').next().unwrap()).display().to_string();
         let rows = match ctx.sql(&format!("SELECT * FROM '{path}'")).await {
             Ok(rows) => rows.collect().await.map(|all| all.iter().map(|b| b.num_rows()).sum()).unwrap_or(0),
@@ -105,7 +111,8 @@ async fn no_file_makes_a_request() {
         assert_eq!(rows, usize::from(!name.contains("bams3")), "{name}");
         for args in [vec!["schema", &path], vec!["stats", &path], vec!["view", &path], vec!["count", &path]] {
             let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
-            let out = tokio::task::spawn_blocking(move || Command::new(gf()).args(args).output().unwrap()).await.unwrap();
+            let out =
+                tokio::task::spawn_blocking(move || Command::new(gf()).args(args).output().unwrap()).await.unwrap();
             assert!(out.status.code().is_some(), "{name}: {out:?}");
         }
     }

@@ -7,7 +7,12 @@ use crate::support::{context, data, folder, query, sorted};
 /// A setting, a query, what its plan has by default, and what it has with the setting turned off.
 const SETTINGS: [(&str, &str, &str, &str); 7] = [
     ("pushdown_filters", "SELECT qname FROM '@/sample.bam' WHERE mapq >= 30", "filter=mapq >= 30", "FilterExec: mapq"),
-    ("narrow_regions", "SELECT qname FROM '@/sample.bam' WHERE rname = 'chr2' AND pos <= 500", "regions=chr2:", "filter=rname = 'chr2'"),
+    (
+        "narrow_regions",
+        "SELECT qname FROM '@/sample.bam' WHERE rname = 'chr2' AND pos <= 500",
+        "regions=chr2:",
+        "filter=rname = 'chr2'",
+    ),
     ("use_index", "SELECT qname FROM '@/sample.bam' WHERE rname = 'chr2' AND pos <= 500", "index=BAI", "index=none"),
     ("use_statistics", "SELECT count(*) FROM '@/sample.bam'", "PlaceholderRowExec", "DataSourceExec"),
     (
@@ -22,7 +27,12 @@ const SETTINGS: [(&str, &str, &str, &str); 7] = [
         "narrowed_by=",
         "IntervalJoinExec",
     ),
-    ("compute_in_scan", "SELECT allele_frequency(format_gt) FROM '@/cohort.vcf.gz'", "columns=[allele_frequency(", "columns=[format_gt]"),
+    (
+        "compute_in_scan",
+        "SELECT allele_frequency(format_gt) FROM '@/cohort.vcf.gz'",
+        "columns=[allele_frequency(",
+        "columns=[format_gt]",
+    ),
 ];
 
 /// Queries in which every setting has a part.

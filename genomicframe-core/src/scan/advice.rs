@@ -9,8 +9,7 @@ pub(crate) const DAMAGED: &str = "the file is damaged or cut short: copy or down
 pub(super) const FOREIGN: &str =
     "the index belongs to another version of the file, or the file is damaged: index it again, or copy it again";
 
-const RECORD: &str =
-    "correct the record, or read on without it (on_error skip) or without the field (on_error null)";
+const RECORD: &str = "correct the record, or read on without it (on_error skip) or without the field (on_error null)";
 
 /// Advises on an error of a scan, where nothing closer to its cause did.
 pub(crate) fn on_record(e: Error) -> Error {

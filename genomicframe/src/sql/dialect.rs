@@ -78,7 +78,10 @@ mod tests {
             let parsed = parse(query, &QueryLimits::default()).unwrap().pop_back().unwrap().to_string();
             assert!(parsed.contains("\"end\""), "{parsed}");
         }
-        let parsed = parse("SELECT CASE WHEN x = 'a' THEN 1 ELSE y END FROM t", &QueryLimits::default()).unwrap().pop_back().unwrap();
+        let parsed = parse("SELECT CASE WHEN x = 'a' THEN 1 ELSE y END FROM t", &QueryLimits::default())
+            .unwrap()
+            .pop_back()
+            .unwrap();
         assert!(!parsed.to_string().contains('"'));
     }
 }

@@ -69,7 +69,8 @@ impl QueryLimits {
         let count = |of: fn(&Token) -> bool| tokens.iter().filter(|t| of(&t.token)).count();
         let operators = count(makes_chains);
         if operators > self.terms {
-            let e = CoreError::limit(format!("the query has {operators} operators, more than {} operators", self.terms));
+            let e =
+                CoreError::limit(format!("the query has {operators} operators, more than {} operators", self.terms));
             return Err(e.hint("write x = 1 OR x = 2 OR … as x IN (1, 2, …), or join with a file of regions").into());
         }
         if count(is_set_operator) >= self.tables {

@@ -144,7 +144,10 @@ mod tests {
             .with_config(Key::AllowHttp, "true");
         let client = format!("{:?}", build(&options, None).unwrap());
         assert!(client.contains("90s") && client.contains("127.0.0.1"), "{client}");
-        assert_eq!(duration(options.get_config_value(&Key::ConnectTimeout)).unwrap(), Some(Duration::from_millis(1500)));
+        assert_eq!(
+            duration(options.get_config_value(&Key::ConnectTimeout)).unwrap(),
+            Some(Duration::from_millis(1500))
+        );
         assert_eq!(duration(options.get_config_value(&Key::Timeout)).unwrap(), Some(Duration::from_secs(90)));
         assert_eq!(duration(Some("1m 30s 5ms".into())).unwrap(), Some(Duration::from_millis(90_005)));
         assert!(duration(Some("5".into())).is_err() && duration(Some("soon".into())).is_err());

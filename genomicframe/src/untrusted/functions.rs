@@ -224,10 +224,10 @@ impl ExprPlanner for Concatenation {
             return Err(outer(CoreError::denied("|| is allowed of texts only")));
         }
         let text = |e: Expr| Expr::Cast(datafusion::logical_expr::Cast::new(Box::new(e), DataType::Utf8View));
-        let call = ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(Joined::new())), vec![
-            text(expr.left),
-            text(expr.right),
-        ]);
+        let call = ScalarFunction::new_udf(
+            Arc::new(ScalarUDF::new_from_impl(Joined::new())),
+            vec![text(expr.left), text(expr.right)],
+        );
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
     }
 
@@ -307,7 +307,9 @@ pub(super) fn check_calls(plan: &LogicalPlan) -> Result<()> {
     if calls <= CALLS {
         return Ok(());
     }
-    Err(outer(CoreError::limit(format!("the query makes texts in {calls} places (||, concat, replace, …), more than {CALLS}"))))
+    Err(outer(CoreError::limit(format!(
+        "the query makes texts in {calls} places (||, concat, replace, …), more than {CALLS}"
+    ))))
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ impl Places {
     /// # Errors
     /// When it is none.
     pub(super) fn folder(&mut self, path: &Path) -> Result<()> {
-        let cannot = |e: std::io::Error| Error::invalid("no folder that can be allowed").in_object(path.display()).caused_by(e);
+        let cannot =
+            |e: std::io::Error| Error::invalid("no folder that can be allowed").in_object(path.display()).caused_by(e);
         let folder = path.canonicalize().map_err(cannot)?;
         if !folder.is_dir() {
             return Err(Error::invalid("is no folder").in_object(path.display()));
@@ -48,7 +49,9 @@ impl Places {
             Location::Url(_) => Err(Error::invalid("a prefix has neither a user nor a query")
                 .in_object(Location::shown(text))
                 .hint("credentials are storage options")),
-            Location::Local(_) => Err(Error::invalid("is no URL").in_object(text).hint("folders are allowed by allow_folder")),
+            Location::Local(_) => {
+                Err(Error::invalid("is no URL").in_object(text).hint("folders are allowed by allow_folder"))
+            }
         }
     }
 
@@ -238,9 +241,13 @@ mod tests {
             assert!(places.prefix(bad).is_err(), "{bad}");
         }
         let has = |text: &str| Location::parse(text).is_ok_and(|at| places.check(&at).is_ok());
-        for good in
-            ["s3://lab/public/x.bam", "s3://lab/public", "https://host/data/x", "https://host:443/data/a/b", "abfss://c@a.dfs.core.windows.net/x"]
-        {
+        for good in [
+            "s3://lab/public/x.bam",
+            "s3://lab/public",
+            "https://host/data/x",
+            "https://host:443/data/a/b",
+            "abfss://c@a.dfs.core.windows.net/x",
+        ] {
             assert!(has(good), "{good}");
         }
         for bad in [
