@@ -6,7 +6,7 @@
 use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::concat_batches;
 
-use super::records::{BrokenRow, Rows, Selected};
+use super::rows::{BrokenRow, Rows, Selected};
 use super::{BadRecords, OnError, Warnings};
 use crate::error::{Error, Result};
 
