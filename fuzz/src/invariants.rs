@@ -120,7 +120,12 @@ impl Places {
 
     /// `None` of a record without a place, or without a base: what such overlap is not asked here.
     fn get(&self, row: usize) -> Option<(&str, i64, i64)> {
-        if self.contigs.is_null(row) || self.starts.is_null(row) || self.ends.is_null(row) {
+        // Nor of a name that no region can have.
+        if self.contigs.is_null(row)
+            || self.contigs.value(row).is_empty()
+            || self.starts.is_null(row)
+            || self.ends.is_null(row)
+        {
             return None;
         }
         let start = self.starts.value(row).checked_add(i64::from(self.zero_based))?;
