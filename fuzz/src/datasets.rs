@@ -18,7 +18,7 @@ use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::harness::{Opened, Random, open_in, place};
-use crate::invariants::check;
+use crate::invariants::{check, check_whole};
 use crate::seeds;
 
 /// A root as it is, and with the checksum that it should have.
@@ -46,7 +46,8 @@ fn sealed(data: &[u8]) -> Option<Vec<u8>> {
     Some(text.into_bytes())
 }
 
-/// An index object, and a root that vouches for it.
+/// An index object, and a root that vouches for it. Statistics that lie leave out rows of regions, which nobody can tell who
+/// does not read them (`gf bams3 validate` does); a scan of all rows reads what is there.
 pub fn index(data: &[u8]) {
     let mut objects = DATASET.clone();
     let mut root = Metadata::parse(&objects[ROOT]).expect("a sound root");
@@ -54,7 +55,7 @@ pub fn index(data: &[u8]) {
     root.index = vec![part(data, &chunks)];
     objects.insert(INDEX.into(), data.to_vec().into());
     objects.insert(ROOT.into(), root.to_bytes().expect("a root").into());
-    scan(&objects, data);
+    let _ = opened(&objects).and_then(|opened| check_whole(&opened, &mut Random::of(data)));
 }
 
 /// The first chunk, and an index whose checksums are those of its pages.

@@ -51,12 +51,8 @@ fn as_sam(opened: &Opened, format: &dyn Format) {
     };
     let read = match again.scan(|_| {}) {
         Ok(read) => read,
-        Err(e)
-            if format.id() == bam::Bam::ID
-                && again.dataset.contigs().map(|c| c.len()) != opened.dataset.contigs().map(|c| c.len()) =>
-        {
-            return assert!(e.is_corrupt());
-        }
+        // BAM holds names of tags and contigs that no SAM line can: what was written is refused, and never read as another.
+        Err(e) if format.id() == bam::Bam::ID => return assert!(e.is_corrupt(), "{e}"),
         Err(e) => panic!("what was written cannot be read: {e}: {}", text.escape_ascii()),
     };
     compare(&rows, &read, |name| !name.starts_with("tag_"), &text);

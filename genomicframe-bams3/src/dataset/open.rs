@@ -56,6 +56,7 @@ impl Opened {
     pub async fn open(at: &Location, root: &[u8], io: &dyn ObjectIo, limits: &Limits) -> Result<Self> {
         let metadata = Metadata::parse(root).map_err(|e| e.in_object(at.join(ROOT)))?;
         let id = metadata.id().map_err(|e| e.in_object(at.join(ROOT)))?;
+        check_totals(&metadata).map_err(|e| e.in_object(at.join(ROOT)))?;
         if metadata.header.bytes > limits.header_bytes as u64 {
             let e = Error::limit(format!(
                 "a header of {} bytes, beyond the limit of {}",
@@ -154,6 +155,25 @@ impl Opened {
     }
 }
 
+/// That the counts which answer queries are those of the index, to which chunks are held.
+fn check_totals(root: &Metadata) -> Result<()> {
+    let sum = |mut rows: Box<dyn Iterator<Item = u64> + '_>| rows.try_fold(0u64, |sum, n| sum.checked_add(n));
+    let (totals, tally) = (&root.totals, &root.totals.tally);
+    let rows = totals.stats.as_ref().map_or(0, |s| s.rows);
+    let sums = [
+        ("index", sum(Box::new(root.index.iter().map(|part| part.stats.rows)))),
+        ("totals.contigs", sum(Box::new(tally.contigs.values().copied()))),
+        ("totals.flags", sum(Box::new(tally.flags.values().copied()))),
+    ];
+    for (field, sum) in sums {
+        if sum != Some(rows) {
+            let told = sum.map_or_else(|| "more rows than there can be".into(), |n| format!("{n} rows"));
+            return Err(Error::corrupt(format!("it tells of {told} where the totals are {rows}")).field(field));
+        }
+    }
+    Ok(())
+}
+
 /// The chunks of an index object.
 async fn read_part(at: &Location, part: &IndexPart, io: &dyn ObjectIo) -> Result<Vec<ChunkEntry>> {
     let bytes = read(at, &part.object, io).await?;
@@ -167,6 +187,12 @@ async fn read_part(at: &Location, part: &IndexPart, io: &dyn ObjectIo) -> Result
             part.chunks,
             part.stats.rows
         ))));
+    }
+    for chunk in &chunks {
+        if chunk.groups.iter().flat_map(|g| &g.pages).any(|page| page.range().end > chunk.bytes) {
+            let what = format!("a page lies outside its chunk of {} bytes", chunk.bytes);
+            return Err(here(Error::corrupt(what).field("pages").text(chunk.path.as_bytes())));
+        }
     }
     Ok(chunks)
 }

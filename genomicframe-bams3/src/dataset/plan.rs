@@ -336,7 +336,8 @@ impl Dataset for Bams3Dataset {
         let mut objects: Vec<ObjectMeta> = Vec::new();
         let mut partitions = self.share(runs, request.partitions, &wanted, filter, &mut objects);
         if counted > 0 {
-            reasons.insert("counted by statistics".into(), totals.groups - kept_groups - reasons.values().sum::<u64>());
+            let left_out = kept_groups + reasons.values().sum::<u64>();
+            reasons.insert("counted by statistics".into(), totals.groups.saturating_sub(left_out));
             if objects.is_empty() {
                 // A segment names an object, though nothing is read of it.
                 objects.push(meta_of(at, ROOT, 0));

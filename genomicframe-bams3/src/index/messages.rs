@@ -6,7 +6,7 @@
 //! 0xffffffff │ 0                                                           the end, which may be missing
 //! ```
 
-use arrow::ipc::{Endianness, Field, MessageHeader, RecordBatch, Type, root_as_message};
+use arrow::ipc::{Endianness, Field, MessageHeader, RecordBatch, Schema, Type, root_as_message};
 use genomicframe_core::{Error, Offset, Result};
 
 const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -16,10 +16,10 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 /// # Errors
 /// When they do not, or a message is neither a schema nor a batch.
 pub(super) fn check(bytes: &[u8]) -> Result<()> {
-    let mut rest = bytes;
+    let (mut rest, mut schema) = (bytes, None);
     while !rest.is_empty() {
         let at = Offset::Byte((bytes.len() - rest.len()) as u64);
-        match message(rest).map_err(|e| e.at(at))? {
+        match message(rest, &mut schema).map_err(|e| e.at(at))? {
             Some(after) => rest = after,
             None => break,
         }
@@ -28,7 +28,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
 }
 
 /// What follows the message that `bytes` begin with; `None` at the stream's end.
-fn message(bytes: &[u8]) -> Result<Option<&[u8]>> {
+fn message<'a>(bytes: &'a [u8], schema: &mut Option<Schema<'a>>) -> Result<Option<&'a [u8]>> {
     let cut = || Error::corrupt("a message of the Arrow stream reaches past its end");
     // Before version 0.15 of the format there was no marker.
     let sized = bytes.strip_prefix(&CONTINUATION).unwrap_or(bytes);
@@ -43,14 +43,14 @@ fn message(bytes: &[u8]) -> Result<Option<&[u8]>> {
     let body = usize::try_from(message.bodyLength()).ok().filter(|n| *n <= rest.len()).ok_or_else(cut)?;
     match message.header_type() {
         MessageHeader::Schema => {
-            let schema = message.header_as_schema().ok_or_else(cut)?;
-            let fields = schema.fields().filter(|_| schema.endianness() == Endianness::Little);
+            let found = *schema.insert(message.header_as_schema().ok_or_else(cut)?);
+            let fields = found.fields().filter(|_| found.endianness() == Endianness::Little);
             let fields = fields.ok_or_else(|| Error::corrupt("a schema without fields, or of big-endian values"))?;
             fields.iter().try_for_each(|field| check_field(&field, DEEPEST))?;
         }
         MessageHeader::RecordBatch => {
             let batch = message.header_as_record_batch().ok_or_else(cut)?;
-            check_batch(&batch, body)?;
+            check_batch(&batch, schema.as_ref().ok_or_else(cut)?, body)?;
         }
         other => {
             return Err(Error::corrupt(format!(
@@ -72,7 +72,7 @@ fn check_field(field: &Field<'_>, depth: u8) -> Result<()> {
         Type::Int => field.type_as_int().is_some_and(|int| matches!(int.bitWidth(), 8 | 16 | 32 | 64)),
         Type::FixedSizeBinary => field.type_as_fixed_size_binary().is_some_and(|binary| binary.byteWidth() > 0),
         Type::List => children == 1,
-        Type::Utf8 | Type::Binary | Type::Bool | Type::Struct_ => true,
+        Type::Utf8 | Type::Binary | Type::Struct_ => true,
         _ => false,
     };
     if !is_known || depth == 0 || field.name().is_none() || field.dictionary().is_some() {
@@ -82,7 +82,36 @@ fn check_field(field: &Field<'_>, depth: u8) -> Result<()> {
     field.children().into_iter().flatten().try_for_each(|child| check_field(&child, depth - 1))
 }
 
-fn check_batch(batch: &RecordBatch<'_>, body: usize) -> Result<()> {
+/// Sizes of a batch's buffers, and lengths and nulls of its columns, in the order that columns take them.
+struct Layout<'a> {
+    buffers: Box<dyn Iterator<Item = usize> + 'a>,
+    columns: Box<dyn Iterator<Item = (usize, usize)> + 'a>,
+}
+
+impl Layout<'_> {
+    /// Takes what `field` and its children have; `None` where a buffer is missing or too small for its values.
+    fn take(&mut self, field: &Field<'_>) -> Option<()> {
+        let (length, nulls) = self.columns.next()?;
+        let validity = self.buffers.next()?;
+        let bytes = |width: usize| length.checked_mul(width);
+        let mut next = |least: Option<usize>| self.buffers.next().zip(least).is_some_and(|(n, least)| n >= least);
+        // An empty column may have no offsets.
+        let offsets = if length == 0 { Some(0) } else { bytes(4).and_then(|n| n.checked_add(4)) };
+        let fits = match field.type_type() {
+            Type::Int => next(bytes(field.type_as_int()?.bitWidth() as usize / 8)),
+            Type::FixedSizeBinary => next(bytes(field.type_as_fixed_size_binary()?.byteWidth() as usize)),
+            Type::Utf8 | Type::Binary => next(offsets) && next(Some(0)),
+            Type::List => next(offsets),
+            _ => true,
+        };
+        if !fits || (nulls > 0 && validity < length.div_ceil(8)) {
+            return None;
+        }
+        field.children().into_iter().flatten().try_for_each(|child| self.take(&child))
+    }
+}
+
+fn check_batch(batch: &RecordBatch<'_>, schema: &Schema<'_>, body: usize) -> Result<()> {
     let within = |offset: i64, length: i64| {
         let end = usize::try_from(offset).ok()?.checked_add(usize::try_from(length).ok()?)?;
         (end <= body).then_some(())
@@ -91,7 +120,7 @@ fn check_batch(batch: &RecordBatch<'_>, body: usize) -> Result<()> {
         within(buffer.offset(), buffer.length())
             .ok_or_else(|| Error::corrupt("a buffer of an Arrow batch lies outside of its body"))?;
     }
-    // No column of an index takes less than a bit for a value.
+    // Values of structs take no bytes; those of their columns do.
     let most = i64::try_from(body).unwrap_or(i64::MAX).saturating_mul(8);
     let counts = batch.nodes().into_iter().flatten().map(|n| (n.length(), n.null_count()));
     for (length, nulls) in counts.chain([(batch.length(), 0)]) {
@@ -100,7 +129,15 @@ fn check_batch(batch: &RecordBatch<'_>, body: usize) -> Result<()> {
             return Err(Error::corrupt(what));
         }
     }
-    Ok(())
+    if batch.compression().is_some() {
+        return Err(Error::corrupt("a compressed batch, which an index does not have"));
+    }
+    let mut layout = Layout {
+        buffers: Box::new(batch.buffers().into_iter().flatten().map(|b| b.length() as usize)),
+        columns: Box::new(batch.nodes().into_iter().flatten().map(|n| (n.length() as usize, n.null_count() as usize))),
+    };
+    let short = || Error::corrupt("a column of an Arrow batch has fewer bytes than its values take");
+    schema.fields().into_iter().flatten().try_for_each(|field| layout.take(&field)).ok_or_else(short)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::Bams3;
 use crate::column::{ColumnId, TagKind};
 use crate::dataset::{Bams3Dataset, open_root};
 use crate::index::{ChunkEntry, GroupEntry, GroupStats, PageEntry, encode};
-use crate::metadata::{HEADER, IndexPart, Layout, Metadata, ObjectRef, ROOT, Source, Totals};
+use crate::metadata::{HEADER, IndexPart, Layout, Metadata, ObjectRef, ROOT, Source, Tally, Totals};
 use crate::testing::{Shelf, header_text, regions};
 
 const CHUNKS: u64 = 100_000;
@@ -68,6 +68,8 @@ fn huge(at: &Location) -> Shelf {
     }
     let header = ObjectRef::of(HEADER, header_text().as_bytes());
     shelf.objects.insert(at.join(HEADER), header_text().into());
+    let rows = all.as_ref().map_or(0, |s| s.rows);
+    let tally = Tally { contigs: [(0, rows)].into(), flags: [(0, rows)].into(), ..Tally::default() };
     let root = Metadata {
         format: "bams3".into(),
         version: "1.0".into(),
@@ -81,7 +83,7 @@ fn huge(at: &Location) -> Shelf {
         index,
         qname_index: None,
         columns: Vec::new(),
-        totals: Totals { chunks: CHUNKS, groups: CHUNKS * GROUPS, stats: all, ..Totals::default() },
+        totals: Totals { chunks: CHUNKS, groups: CHUNKS * GROUPS, stats: all, tally, ..Totals::default() },
     };
     shelf.objects.insert(at.join(ROOT), root.to_bytes().unwrap().into());
     shelf

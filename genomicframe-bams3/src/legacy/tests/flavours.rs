@@ -212,6 +212,20 @@ fn values_that_no_read_has_are_errors_that_say_where() {
 fn qualities_of_another_number_are_missing() {
     let replaced = r#"{"name":"a","flag":0,"sequence":"ACGT","quality":"III\ufffd"}"#;
     let more = r#"{"name":"a","flag":0,"seq":"A","qual":"II"}"#;
-    let read = one(Flavour::GoJson, &format!("[{replaced},{more}]")).unwrap();
-    assert_eq!(read.iter().map(|r| r.qual.as_str()).collect::<Vec<_>>(), ["*", "*"]);
+    for record in [replaced, more] {
+        let read = one(Flavour::GoJson, &format!("[{record}]")).unwrap();
+        assert_eq!(read.iter().map(|r| r.qual.as_str()).collect::<Vec<_>>(), ["*"]);
+    }
+}
+
+#[test]
+fn a_chunk_of_other_than_the_manifests_number_of_records_is_an_error() {
+    let record = r#"{"name":"a","flag":0,"sequence":"A","quality":"I"}"#;
+    for (json, n) in [("[]".to_owned(), 0), (format!("[{record},{record}]"), 2)] {
+        let e = one(Flavour::GoJson, &json).unwrap_err();
+        assert!(
+            e.is_corrupt() && e.to_string().contains(&format!("reads: {n} records where the manifest says 1")),
+            "{e}"
+        );
+    }
 }
