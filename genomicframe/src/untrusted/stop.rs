@@ -72,7 +72,7 @@ struct Checked {
 
 impl PartialEq for Checked {
     fn eq(&self, other: &Self) -> bool {
-        &self.inner == &other.inner
+        self.inner.eq(&other.inner)
     }
 }
 
