@@ -2,8 +2,6 @@
 
 pub mod bam;
 pub mod bed;
-#[cfg(test)]
-mod damage;
 pub mod fastq;
 pub mod gff;
 mod other;
