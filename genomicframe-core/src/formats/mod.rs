@@ -2,6 +2,8 @@
 
 pub mod bam;
 pub mod bed;
+#[cfg(test)]
+mod damage;
 pub mod fastq;
 pub mod gff;
 mod other;
