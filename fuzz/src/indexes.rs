@@ -115,13 +115,8 @@ pub fn indexed(data: &[u8]) {
     if !data.starts_with(MAGIC) {
         return;
     }
-    let header = loop {
-        match parser.parse(data) {
-            Ok(Some(header)) => break header,
-            // It wants more than there is.
-            _ => return,
-        }
-    };
+    // `None`: it wants more than there is.
+    let Ok(Some(header)) = parser.parse(data) else { return };
     let kind = random.one(&[WriteIndex::Fitting, WriteIndex::Kind(IndexKind::Bai), WriteIndex::Kind(IndexKind::Csi)]);
     let options = BamWriteOptions { level: Level::STORED, threads: 0, index: kind };
     let Ok(mut writer) = BamWriter::new(Vec::new(), &header.text, &header.contigs, options) else { return };

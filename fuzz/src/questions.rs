@@ -33,7 +33,7 @@ const NAMES: [&str; 3] = ["chr1", "chr2", "chr9"];
 
 /// Conditions made of the bytes: no row that satisfies them lies outside of the regions they are narrowed to.
 pub fn narrowed(data: &[u8]) {
-    let (mut bytes, columns) = (data.iter().copied(), if data.len() % 2 == 0 { COLUMNS } else { BED });
+    let (mut bytes, columns) = (data.iter().copied(), if data.len().is_multiple_of(2) { COLUMNS } else { BED });
     let conditions: Vec<Condition> = (0..3).filter_map(|_| condition(&mut bytes, 4)).collect();
     let contigs: Contigs = NAMES[..2].iter().copied().collect();
     let regions = narrow(&conditions, columns, Some(&contigs));

@@ -201,8 +201,11 @@ fn tbi() -> Vec<u8> {
     [b"TBI\x01", &numbers.map(i32::to_le_bytes).concat()[..], names.as_bytes(), &bai[8..]].concat()
 }
 
+/// A chunk's path and bytes.
+type Chunk = (String, Vec<u8>);
+
 /// Metadata, header and chunks of a dataset of version 0.1, or 0.2 with binary records.
-pub(crate) fn legacy(binary: bool) -> (Vec<u8>, Vec<u8>, Vec<(String, Vec<u8>)>) {
+pub(crate) fn legacy(binary: bool) -> (Vec<u8>, Vec<u8>, Vec<Chunk>) {
     let path = "data/chr1/000000000-001048576.chunk";
     let chunk = if binary { legacy_records() } else { LEGACY_JSON.as_bytes().to_vec() };
     let checksum = genomicframe_bams3::chunk::hex(&genomicframe_bams3::chunk::sha256(&chunk));
