@@ -12,7 +12,7 @@ use arrow::array::{Array, RecordBatch};
 
 use super::Bam;
 use crate::error::{Error, Result};
-use crate::scan::OpenOptions;
+use crate::scan::{Limits, OpenOptions, ScanRequest};
 use crate::schema;
 use crate::testing::index::{Gaps, Placed, bai, virtual_offset};
 use crate::testing::{self, Opened, bgzf, shown};
@@ -321,23 +321,27 @@ fn tags_of_all_types() {
     assert_eq!(columns(&batch, "tags"), [map, "{}"]);
 }
 
-/// A standard tag has the specification's type; another is an error where the column is read, and nowhere else.
+/// A tag has the type of the file's first records, told where it is not the specification's; text where they differ. Another
+/// type later on is an error where the column is read, and nowhere else.
 #[test]
 fn a_tag_of_another_type() {
-    let records = [
-        Rec::default().tag("NM", b'Z', b"3\0"),
-        Rec::default().tag("Xa", b'i', &[1, 0, 0, 0]),
-        Rec::default().tag("Xa", b'Z', b"t\0"),
-    ];
-    for (n, parts) in [(1, ["tag NM", "'Z'", "Int"]), (3, ["tag Xa", "'Z'", "Int"])] {
-        let records = if n == 1 { &records[..1] } else { &records[1..] };
-        fails(&file(records), &parts);
-        let opened = open(&file(records)).unwrap();
-        let tag = opened.dataset.schema().fields().len() - 2;
-        let others = opened.scan(|r| r.projection.retain(|c| *c != tag)).unwrap();
-        assert_eq!(others.num_rows(), records.len());
-        assert!(columns(&others, "tags").concat().contains(": Z:"));
-    }
+    let text = Rec::default().tag("NM", b'Z', b"3\0").tag("Xa", b'i', &[1, 0, 0, 0]);
+    let mixed = Rec::default().tag("NM", b'Z', b"4\0").tag("Xa", b'f', &0.5f32.to_le_bytes());
+    let stored = file(&[text.clone(), mixed.clone(), Rec::default()]);
+    let opened = open(&stored).unwrap();
+    let batch = opened.scan(|_| {}).unwrap();
+    assert_eq!(columns(&batch, "tag_nm tag_xa"), ["3 1", "4 0.5", "∅ ∅"]);
+    assert_eq!(columns(&batch, "tags"), ["{NM: Z:3, Xa: i:1}", "{NM: Z:4, Xa: f:0.5}", "{}"]);
+    let told = opened.dataset.plan(&ScanRequest::all(vec![0])).unwrap().warnings;
+    assert!(told.len() == 2 && told[0].contains("the tag NM has values of another type"), "{told:?}");
+
+    let limits = Limits { sampled_records: 1, ..Limits::default() };
+    let options = OpenOptions { limits, ..OpenOptions::default() };
+    let opened = testing::open(&Bam, bgzf(&stored, 99), None, &options).unwrap();
+    let e = opened.scan(|_| {}).unwrap_err().to_string();
+    assert!(e.contains("record 2: tag Xa: its type is 'f' where the column holds Int"), "{e}");
+    let others = opened.scan(|r| r.projection.truncate(12)).unwrap();
+    assert_eq!(others.num_rows(), 3);
 }
 
 #[test]

@@ -177,7 +177,18 @@ fn segments_start_within_a_block_and_stop_before_a_record() {
 
 #[test]
 fn errors_say_where_and_which_record() {
-    let fails = |segments: &[Pieces<'_>]| run(&mut decoder(all()), segments).unwrap_err().to_string();
+    let fails = |segments: &[Pieces<'_>]| {
+        let told = run(&mut decoder(all()), segments).unwrap_err().to_string();
+        let (what, advice) = told.split_once(" (").unwrap_or((&told, ""));
+        assert!(
+            advice.is_empty()
+                || ["correct the record, or read on", "the file is damaged", "if the file is to be trusted"]
+                    .iter()
+                    .any(|a| advice.starts_with(a)),
+            "{told}"
+        );
+        what.to_owned()
+    };
     assert_eq!(fails(&[(RAW, &[(Offset::Byte(7), &[2, 10, 2, 255])])]), "byte 9: record 2: value: bad");
     assert_eq!(fails(&[(RAW, &[(Offset::Byte(7), &[2, 10, 0])])]), "byte 9: record 2: length: too short");
     assert_eq!(fails(&[(RAW, &[(Offset::Byte(7), &[2, 10, 5, 1])])]), "byte 9: record 2: length: cut short");
