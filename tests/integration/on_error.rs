@@ -17,7 +17,8 @@ async fn answered(ctx: &GenomicContext, sql: &str) -> Vec<String> {
 async fn fails_by_default_and_says_where() {
     let ctx = GenomicContext::new();
     let path = data("malformed.vcf");
-    let e = ctx.sql(&format!("{SELECT} '{path}'")).await.unwrap().collect().await.unwrap_err().to_string();
+    let first = format!("{SELECT} '{path}'");
+    let e = context(1, 8192).sql(&first).await.unwrap().collect().await.unwrap_err().to_string();
     assert!(
         e.contains("malformed.vcf: line 7: byte 264: record 2: QUAL: not a number: \"high\" (correct the record"),
         "{e}"
