@@ -202,10 +202,10 @@ fn tbi() -> Vec<u8> {
 }
 
 /// A chunk's path and bytes.
-type Chunk = (String, Vec<u8>);
+type Stored = (String, Vec<u8>);
 
 /// Metadata, header and chunks of a dataset of version 0.1, or 0.2 with binary records.
-pub(crate) fn legacy(binary: bool) -> (Vec<u8>, Vec<u8>, Vec<Chunk>) {
+pub(crate) fn legacy(binary: bool) -> (Vec<u8>, Vec<u8>, Vec<Stored>) {
     let path = "data/chr1/000000000-001048576.chunk";
     let chunk = if binary { legacy_records() } else { LEGACY_JSON.as_bytes().to_vec() };
     let checksum = genomicframe_bams3::chunk::hex(&genomicframe_bams3::chunk::sha256(&chunk));

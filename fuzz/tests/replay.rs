@@ -1,5 +1,7 @@
 //! Every target on its seeds, on all that once failed, and on mutations of both: the same in every run.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use genomicframe_fuzz::{Random, TARGETS, Target, seeds};
