@@ -421,7 +421,7 @@ async fn no_regular_files() {
         cases.push(("socket.bam".to_owned(), "no regular file"));
     }
     fs::write(path("secret.bed"), "chr1\t1\t2\n").unwrap();
-    fs::set_permissions(path("secret.bed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path("secret.bed"), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(path("secret.bed")).is_err() {
         cases.push(("secret.bed".to_owned(), "permission denied"));
     } else {
