@@ -55,6 +55,15 @@ fn as_sam(opened: &Opened, format: &dyn Format) {
         Err(e) if format.id() == bam::Bam::ID => return assert!(e.is_corrupt(), "{e}"),
         Err(e) => panic!("what was written cannot be read: {e}: {}", text.escape_ascii()),
     };
+    // Of a mapped record without a contig, a position or a CIGAR, SAM's readers make an unmapped one, as htslib does.
+    let contigs = again.dataset.contigs().cloned().unwrap_or_default();
+    let is_repaired = |line: &[u8]| {
+        let repairs = sam::parse_line(line, &contigs, &mut Vec::new());
+        repairs.is_ok_and(|repairs| repairs.warnings().next().is_some())
+    };
+    if text[header..].split(|b| *b == b'\n').any(is_repaired) {
+        return assert_eq!(rows.num_rows(), read.num_rows(), "rows written and read: {}", text.escape_ascii());
+    }
     compare(&rows, &read, |name| !name.starts_with("tag_"), &text);
 }
 

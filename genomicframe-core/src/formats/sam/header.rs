@@ -41,10 +41,10 @@ impl SamHeader {
 
     /// Reads it from the beginning of a file.
     pub(super) async fn read(head: &mut Head<'_>, limits: &Limits) -> Result<Self> {
-        if !head.at_least(1).await? {
+        head.at_least(8).await?;
+        if matches!(head.bytes(), b"" | BOM) {
             return Err(Error::corrupt("the file is empty: no SAM header and no record"));
         }
-        head.at_least(8).await?;
         check_encoding(head.bytes())?;
         for (magic, name) in [(&b"BAM\x01"[..], "BAM"), (b"CRAM", "CRAM")] {
             if head.bytes().starts_with(magic) {
