@@ -51,7 +51,8 @@ pub(crate) use places::{Gate, Places};
 ///
 /// # #[tokio::main]
 /// # async fn main() -> genomicframe::Result<()> {
-/// # let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data");
+/// # let data = std::fs::canonicalize(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data")).unwrap();
+/// # let data = data.to_str().unwrap();
 /// let ctx = GenomicContext::untrusted()
 ///     .allow_folder(data)
 ///     .allow_prefix("s3://lab/public")
