@@ -28,9 +28,17 @@ pub struct Contig {
 pub struct Contigs {
     list: Vec<Contig>,
     by_name: HashMap<String, usize>,
+    /// Whether records may lie on others.
+    incomplete: bool,
 }
 
 impl Contigs {
+    /// The same list of a file whose records may lie on contigs that it lacks, as those of a VCF may.
+    #[must_use]
+    pub fn or_others(self, incomplete: bool) -> Self {
+        Self { incomplete, ..self }
+    }
+
     /// Adds a contig; of a repeated name the first keeps the name.
     pub fn push(&mut self, contig: Contig) -> usize {
         let id = self.list.len();
@@ -76,11 +84,14 @@ impl Contigs {
 
     /// `regions` with this file's own contig names, and the names that were replaced by an alias.
     ///
-    /// Names that are not listed get both spellings: a list may be incomplete.
+    /// Names that are not listed get both spellings: a list may be incomplete. Of one that is, so do those of which the other
+    /// spelling is listed.
     fn localize(&self, regions: &RegionSet) -> (RegionSet, Vec<(String, String)>) {
-        let own = |name: &str| self.resolve(name).and_then(|id| self.name(id));
+        let listed = |name: &str| if self.incomplete { self.get(name) } else { self.resolve(name) };
+        let own = |name: &str| listed(name).and_then(|id| self.name(id));
         let names = |name: &str| own(name).map_or_else(|| both_spellings(name), |own| vec![own.to_owned()]);
-        let asked = regions.iter().filter_map(|(asked, _)| Some((asked, own(asked)?)));
+        let known = |name: &str| self.resolve(name).and_then(|id| self.name(id));
+        let asked = regions.iter().filter_map(|(asked, _)| Some((asked, known(asked)?)));
         let replaced = asked.filter(|(asked, own)| asked != own).map(|(a, o)| (a.to_owned(), o.to_owned())).collect();
         (regions.rename(names), replaced)
     }

@@ -56,7 +56,8 @@ impl VcfDataset {
         let mut file = StreamFile::open(at, io, options).await?;
         let mut head = file.head(io, options.limits.header_bytes);
         let header = header::read(&mut head, &options.limits).await;
-        let header = header.map_err(|e| advice::on_header(e.in_object(at).at(Offset::Byte(0)), CORRECT))?;
+        let mut header = header.map_err(|e| advice::on_header(e.in_object(at).at(Offset::Byte(0)), CORRECT))?;
+        header.contigs = std::mem::take(&mut header.contigs).or_others(true);
         let data_start = head.offset(header.bytes);
         drop(head);
         file.set_data_start(data_start);
@@ -93,7 +94,7 @@ impl VcfDataset {
                 .hint("index the file again: tabix -p vcf"));
         };
         let references: Contigs = tabix.names.iter().map(String::as_str).collect();
-        let mut contigs = self.header.contigs.clone();
+        let mut contigs = self.header.contigs.clone().or_others(false);
         for name in &tabix.names {
             if contigs.get(name).is_none() {
                 contigs.push(Contig { name: name.clone(), length: None });

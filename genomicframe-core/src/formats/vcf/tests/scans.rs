@@ -206,3 +206,19 @@ fn errors_say_where_in_every_framing() {
         assert!(e.contains("line 18: ") && e.contains("POS: not a whole number: \"x\""), "{e}");
     }
 }
+
+/// The header lists `1` and `2`, but a record may lie on `chr1` all the same.
+#[test]
+fn a_contig_whose_other_spelling_is_listed_is_no_other() {
+    let opened = open(sites(&["1 10 . A C . . .", "chr1 20 . A C . . .", "2 30 . A C . . ."])).unwrap();
+    let on = |contig: &str| {
+        let regions: RegionSet = [Region::parse(contig, |_| false).unwrap()].into_iter().collect();
+        let request = ScanRequest { regions: Some(Arc::new(regions)), ..opened.request("pos") };
+        show(&opened.scan(&request).unwrap())
+    };
+    assert_eq!(on("1"), "10");
+    assert_eq!(on("2"), "30");
+    // Of what is not listed both spellings belong.
+    assert_eq!(on("chr1"), "10\n20");
+    assert_eq!(on("chr2"), "30");
+}
