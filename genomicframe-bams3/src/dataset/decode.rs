@@ -82,17 +82,8 @@ impl PageDecoder {
         let payload = columns.iter().map(|c| part_of(*c)).collect();
         let tested = filter::parts(&request.predicate, regions.is_some());
         let span = regions.as_ref().map(|r| SpanFilter::new(Arc::clone(r), true));
-        let tags = opened.metadata.columns.iter().filter_map(|c| crate::column::ColumnId(c.id).as_tag());
         // A column's type is the schema's: several stored types of a key make one column.
-        let mut types: Vec<([u8; 2], TagType)> = Vec::new();
-        for kind in tags {
-            let of = super::prune::tag_type(kind.of, kind.sub);
-            match types.iter_mut().find(|(key, _)| *key == kind.key) {
-                Some((_, known)) if *known != of => *known = TagType::Mixed,
-                Some(_) => {}
-                None => types.push((kind.key, of)),
-            }
-        }
+        let tags = super::plan::stored_tags(&opened.metadata).iter().collect();
         Ok(Self {
             opened,
             schema,
@@ -102,7 +93,7 @@ impl PageDecoder {
             test,
             predicate: request.predicate.clone(),
             wanted: Wanted { payload, tested },
-            tags: types,
+            tags,
             unpacker: Unpacker::new()?,
             batch_size: request.batch_size.max(1),
             left: request.limit.unwrap_or(usize::MAX),

@@ -27,7 +27,7 @@ use crate::chunk::HEADER;
 use crate::column::ColumnId;
 use crate::group::decode::Part;
 use crate::index::{ChunkEntry, GroupEntry};
-use crate::metadata::ROOT;
+use crate::metadata::{Metadata, ROOT};
 use crate::summary;
 
 /// An opened dataset.
@@ -46,13 +46,7 @@ const MOST_OF_A_REQUEST: u64 = 16 << 20;
 impl Bams3Dataset {
     pub(super) async fn open(at: &Location, root: &[u8], io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
         let opened = Opened::open(at, root, io, &options.limits).await?;
-        let mut seen = SeenTags::default();
-        for column in &opened.metadata.columns {
-            if let Some(kind) = ColumnId(column.id).as_tag() {
-                seen.insert(kind.key, tag_type(kind.of, kind.sub));
-            }
-        }
-        let (schema, columns) = alignment::schema::build(seen, &options.columns);
+        let (schema, columns) = alignment::schema::build(stored_tags(&opened.metadata), &options.columns);
         Ok(Self { opened: Arc::new(opened), schema, columns })
     }
 
@@ -68,6 +62,15 @@ impl Bams3Dataset {
     fn projected(&self, request: &ScanRequest) -> Vec<Column> {
         request.projection.iter().filter_map(|i| self.columns.get(*i).copied()).collect()
     }
+}
+
+/// The tags of the catalogue, each with the type of its column.
+pub(super) fn stored_tags(root: &Metadata) -> SeenTags {
+    let mut seen = SeenTags::default();
+    for kind in root.columns.iter().filter_map(|column| ColumnId(column.id).as_tag()) {
+        seen.insert(kind.key, tag_type(kind.of, kind.sub));
+    }
+    seen
 }
 
 /// The parts of rows that a column shows.

@@ -122,6 +122,11 @@ impl SeenTags {
         }
     }
 
+    /// The keys, each with the type of its column.
+    pub fn iter(&self) -> impl Iterator<Item = ([u8; 2], TagType)> {
+        self.0.iter().map(|(key, of)| (*key, *of))
+    }
+
     /// The keys whose values are of another type than the specification gives them, or of several.
     pub fn odd(&self) -> impl Iterator<Item = String> {
         let is_odd = |(key, of): &(&[u8; 2], &TagType)| {

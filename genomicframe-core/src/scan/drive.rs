@@ -9,7 +9,6 @@ use std::task::Poll;
 use arrow::array::RecordBatch;
 use futures::{Stream, StreamExt, TryStreamExt};
 
-use super::advice;
 use super::ahead::{Ahead, Spawn};
 use super::feed::FeedState;
 use super::{Counts, Decoder, ObjectId, Partition, Piece, ScanMetrics, Segment, Step, plan};
@@ -60,7 +59,7 @@ pub fn drive_with(
         ended: false,
     };
     futures::stream::try_unfold(driver, |mut driver| async move {
-        let batch = driver.next().await.map_err(advice::on_record)?;
+        let batch = driver.next().await?;
         Ok(batch.map(|batch| (batch, driver)))
     })
 }

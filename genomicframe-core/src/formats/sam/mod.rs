@@ -35,7 +35,7 @@ pub use parse::{Repairs, parse_line};
 pub use plan::SamDataset;
 
 /// What to do about a broken header.
-const CORRECT: &str = "correct the header, or give the file the one that samtools view -H shows of its origin";
+const CORRECT: &str = "correct the header; samtools reheader replaces it";
 
 /// The SAM format.
 #[derive(Debug)]

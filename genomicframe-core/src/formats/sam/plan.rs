@@ -18,7 +18,7 @@ use crate::genome::{Contigs, RegionSet};
 use crate::io::{Location, ObjectIo};
 use crate::scan::{
     Condition, Cut, Dataset, Decoder, FormatId, Head, IndexState, LineStarts, OnError, OpenOptions, Partition,
-    Pushdown, RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile, advice,
+    Pushdown, RecordDecoder, ScanPlan, ScanRequest, SpanColumns, Statistics, StreamFile,
 };
 use crate::text::lines::{LineFramer, trim_end};
 
@@ -30,16 +30,12 @@ pub struct SamDataset {
     longest: usize,
 }
 
-/// How a broken header is mended.
-const CORRECT: &str = "correct the header; samtools reheader replaces it";
-
 impl SamDataset {
     pub(super) async fn open(at: &Location, io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
         let file = StreamFile::open(at, io, options).await?;
         let (header, first, start) = {
             let mut head = file.head(io, options.limits.header_bytes);
-            let header = SamHeader::read(&mut head, &options.limits).await;
-            let header = header.map_err(|e| advice::on_header(e.in_object(at).at(Offset::Byte(0)), CORRECT))?;
+            let header = SamHeader::read(&mut head, &options.limits).await.map_err(|e| e.at(Offset::Byte(0)))?;
             // An empty block may follow the header, so the first record's place is where the next byte comes from.
             let start = head.offset(header.len);
             let first = sample_records(&mut head, &header, options).await;
