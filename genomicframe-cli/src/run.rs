@@ -86,8 +86,19 @@ pub fn run(args: Args) -> Status {
     };
     let session = Session { ctx: ctx.clone(), writer: runtimes.writer.handle().clone(), threads: runtimes.threads };
     let parting = args.command.parting();
+    // Before any work: a signal that comes while nobody hears it would end the process and leave its temporary file.
+    let signal = {
+        let _registers_here = runtimes.supervisor.enter();
+        match signals() {
+            Ok(signal) => signal,
+            Err(e) => {
+                tell(&format!("cannot wait for signals: {e}"));
+                return Status::Failed;
+            }
+        }
+    };
     let mut work = runtimes.engine.spawn(async move { execute(&session, args.command).await });
-    let status = runtimes.supervisor.block_on(supervise(&mut work));
+    let status = runtimes.supervisor.block_on(supervise(&mut work, signal));
     if let Status::Interrupted(_) = status {
         // What it writes itself goes away with it; where all threads compute, that takes too long.
         work.abort();
@@ -137,14 +148,7 @@ fn tell_bad(mut bad: BadRecords) {
 }
 
 /// Waits for the end or a signal, whichever is first.
-async fn supervise(work: &mut JoinHandle<Result<(), Failure>>) -> Status {
-    let signal = match signals() {
-        Ok(signal) => signal,
-        Err(e) => {
-            tell(&format!("cannot wait for signals: {e}"));
-            return Status::Failed;
-        }
-    };
+async fn supervise(work: &mut JoinHandle<Result<(), Failure>>, signal: impl Future<Output = u8>) -> Status {
     let result = tokio::select! {
         result = work => result.unwrap_or_else(|lost| Err(Failure::Lost(lost.to_string()))),
         signal = signal => return Status::Interrupted(signal),
@@ -185,7 +189,7 @@ fn context(command: &Command) -> Result<GenomicContext, Error> {
 #[cfg(unix)]
 const FILE_TOO_LARGE: i32 = 25;
 
-/// Waits for Ctrl-C or a polite kill, and tells which.
+/// Hears Ctrl-C and a polite kill from this call on; the future tells which came. Called within a runtime.
 #[cfg(unix)]
 fn signals() -> io::Result<impl Future<Output = u8>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -201,11 +205,12 @@ fn signals() -> io::Result<impl Future<Output = u8>> {
     })
 }
 
-/// Waits for Ctrl-C.
-#[cfg(not(unix))]
+/// Hears Ctrl-C from this call on. Called within a runtime.
+#[cfg(windows)]
 fn signals() -> io::Result<impl Future<Output = u8>> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
         2
     })
 }
