@@ -12,6 +12,8 @@ use crate::index::GroupStats;
 pub const ROOT: &str = "_metadata.json";
 /// Key of the SAM header.
 pub const HEADER: &str = "_header.sam";
+/// Key of the index, where it is one object.
+pub const INDEX: &str = "_index/chunks.arrow";
 /// Most bytes of a root.
 pub const MOST_BYTES: u64 = 64 << 20;
 

@@ -112,17 +112,20 @@ impl PageDecoder {
         self.filter().action(known)
     }
 
-    fn ask(&mut self, mut run: Run) -> Step {
+    /// What is read first of row groups, and whether that is only what their rows are tested by.
+    fn first_ranges(&self, chunk: &ChunkEntry, groups: Range<usize>) -> (Vec<Range<u64>>, bool) {
+        let tested_first =
+            self.wanted.is_in_two_steps(&chunk.groups[groups.clone()], self.filter(), &self.opened.contigs);
         let all = self.wanted.all();
-        let groups = &run.entry().groups[run.groups.clone()];
-        let parts = if self.wanted.is_in_two_steps(groups, self.filter(), &self.opened.contigs) {
-            run.state = State::Tested;
-            &self.wanted.tested
-        } else {
-            run.state = State::Whole(run.groups.clone().map(|g| (g, None)).collect());
-            &all
+        (ranges_of(chunk, groups, if tested_first { &self.wanted.tested } else { &all }), tested_first)
+    }
+
+    fn ask(&mut self, mut run: Run) -> Step {
+        let (ranges, tested_first) = self.first_ranges(run.entry(), run.groups.clone());
+        run.state = match tested_first {
+            true => State::Tested,
+            false => State::Whole(run.groups.clone().map(|g| (g, None)).collect()),
         };
-        let ranges = ranges_of(run.entry(), run.groups.clone(), parts);
         let object = run.object;
         self.run = Some(run);
         Step::Need(ranges.into_iter().map(|r| (object, r)).collect())
@@ -204,6 +207,17 @@ impl PageDecoder {
         self.counts.kept += rows as u64;
     }
 
+    /// The chunk and the row groups that a segment names.
+    fn groups_of(&self, chunk: u64, first: u32, groups: u32) -> Result<(Arc<Vec<ChunkEntry>>, usize, Range<usize>)> {
+        let missing = || Error::invalid(format!("chunk {chunk} is not in the index that was loaded"));
+        let (part, at) = self.opened.chunk(chunk).ok_or_else(missing)?;
+        let groups = first as usize..first as usize + groups as usize;
+        if groups.end > part[at].groups.len() {
+            return Err(Error::invalid(format!("chunk {chunk} has no row group {}", groups.end - 1)));
+        }
+        Ok((part, at, groups))
+    }
+
     /// Rows that need not be read.
     fn count(&mut self, rows: u64) -> Result<()> {
         self.counts.seen += rows;
@@ -229,18 +243,20 @@ impl Decoder for PageDecoder {
         match segment.framing {
             Framing::Counted { rows, .. } => self.count(rows),
             Framing::Pages { chunk, first, groups, .. } => {
-                let missing = || Error::invalid(format!("chunk {chunk} is not in the index that was loaded"));
-                let (part, at) = self.opened.chunk(chunk).ok_or_else(missing)?;
-                let groups = first as usize..first as usize + groups as usize;
-                if groups.end > part[at].groups.len() {
-                    return Err(Error::invalid(format!("chunk {chunk} has no row group {}", groups.end - 1)));
-                }
+                let (part, at, groups) = self.groups_of(chunk, first, groups)?;
                 let (object, bytes, state) = (segment.object, Held::default(), State::New);
                 self.run = Some(Run { part, chunk: at, object, groups, bytes, state });
                 Ok(())
             }
             _ => Err(Error::invalid("a segment of records for a decoder of pages")),
         }
+    }
+
+    fn first_needs(&self, segment: &Segment) -> Vec<Range<u64>> {
+        let Framing::Pages { chunk, first, groups, .. } = segment.framing else { return Vec::new() };
+        // What is not there is told when its turn comes.
+        let Ok((part, at, groups)) = self.groups_of(chunk, first, groups) else { return Vec::new() };
+        self.first_ranges(&part[at], groups).0
     }
 
     fn push(&mut self, _: ObjectId, piece: Piece) -> Result<()> {

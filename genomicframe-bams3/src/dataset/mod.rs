@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `open` | root, header and index of a dataset |
+//! | `early` | header and index, asked for together with the root |
 //! | `prune` | what statistics say of conditions |
 //! | `plan` | the dataset: requests to pages |
 //! | `decode` | pages to batches, in one or two steps |
@@ -14,6 +15,7 @@
 
 mod arrays;
 mod decode;
+mod early;
 mod filter;
 pub(crate) mod held;
 pub(crate) mod open;
@@ -33,6 +35,7 @@ use genomicframe_core::alignment;
 use genomicframe_core::io::{Location, ObjectIo};
 use genomicframe_core::scan::{Dataset, Format, FormatId, OpenOptions};
 
+use early::Early;
 pub(crate) use open::meta_of;
 pub use open::{Opened, open_root};
 pub use plan::Bams3Dataset;
@@ -73,10 +76,11 @@ impl Format for Bams3 {
         options: &'a OpenOptions,
     ) -> BoxFuture<'a, Result<Arc<dyn Dataset>>> {
         async move {
-            let root = open_root(at, io).await?;
+            let (root, early) = futures::join!(open_root(at, io), Early::ask(at, io));
+            let root = root?;
             Ok(match legacy::is_legacy(&root) {
                 true => Arc::new(LegacyDataset::open(at, &root, io, options).await?) as Arc<dyn Dataset>,
-                false => Arc::new(Bams3Dataset::open(at, &root, io, options).await?),
+                false => Arc::new(Bams3Dataset::open(at, &root, &early, io, options).await?),
             })
         }
         .boxed()

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use genomicframe_core::genome::{Contigs, RegionSet};
-use genomicframe_core::io::{Location, ObjectIo, ObjectMeta};
+use genomicframe_core::io::{Location, ObjectIo, ObjectMeta, Requests};
 use genomicframe_core::scan::Limits;
 use genomicframe_core::{Error, Result};
 
+use super::early::Early;
 use super::prune::{Known, overlap};
 use crate::bloom::NameFilters;
 use crate::chunk::DatasetId;
@@ -27,6 +28,8 @@ pub struct Opened {
     pub header_text: String,
     /// Its contigs.
     pub contigs: Arc<Contigs>,
+    /// What suits its storage.
+    pub(super) requests: Requests,
     parts: Mutex<BTreeMap<usize, Arc<Vec<ChunkEntry>>>>,
     names: OnceLock<Arc<NameFilters>>,
 }
@@ -54,6 +57,17 @@ impl Opened {
     /// # Errors
     /// When root or header are damaged.
     pub async fn open(at: &Location, root: &[u8], io: &dyn ObjectIo, limits: &Limits) -> Result<Self> {
+        Self::open_with(at, root, &Early::default(), io, limits).await
+    }
+
+    /// The same, with what was asked for beside the root.
+    pub(super) async fn open_with(
+        at: &Location,
+        root: &[u8],
+        early: &Early,
+        io: &dyn ObjectIo,
+        limits: &Limits,
+    ) -> Result<Self> {
         let metadata = Metadata::parse(root).map_err(|e| e.in_object(at.join(ROOT)))?;
         let id = metadata.id().map_err(|e| e.in_object(at.join(ROOT)))?;
         check_totals(&metadata).map_err(|e| e.in_object(at.join(ROOT)))?;
@@ -69,8 +83,8 @@ impl Opened {
             _ => None,
         };
         // A small index that cannot be read fails when it is needed.
-        let index = async { read_part(at, small?, io).await.ok() };
-        let (header, index) = futures::join!(read(at, &metadata.header, io), index);
+        let index = async { read_part(at, small?, early, io).await.ok() };
+        let (header, index) = futures::join!(early.read(at, &metadata.header, io), index);
         let header = header?;
         let parsed = genomicframe_core::formats::sam::SamHeader::parse(&header, limits);
         let here = |e: Error| e.in_object(at.join(&metadata.header.path));
@@ -78,8 +92,8 @@ impl Opened {
         let header_text = String::from_utf8(header.to_vec())
             .map_err(|e| here(Error::corrupt("the header is not UTF-8").caused_by(e)))?;
         let parts = Mutex::new(index.into_iter().map(|chunks| (0, Arc::new(chunks))).collect());
-        let (at, names) = (at.clone(), OnceLock::new());
-        Ok(Self { at, metadata, id, header_text, contigs, parts, names })
+        let (at, requests, names) = (at.clone(), io.requests(at), OnceLock::new());
+        Ok(Self { at, metadata, id, header_text, contigs, requests, parts, names })
     }
 
     /// What the index objects' own statistics say of `regions`.
@@ -98,7 +112,7 @@ impl Opened {
             if self.parts.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&part) {
                 continue;
             }
-            let chunks = read_part(&self.at, &self.metadata.index[part], io).await?;
+            let chunks = read_part(&self.at, &self.metadata.index[part], &Early::default(), io).await?;
             self.parts.lock().unwrap_or_else(PoisonError::into_inner).insert(part, Arc::new(chunks));
         }
         Ok(())
@@ -175,8 +189,8 @@ fn check_totals(root: &Metadata) -> Result<()> {
 }
 
 /// The chunks of an index object.
-async fn read_part(at: &Location, part: &IndexPart, io: &dyn ObjectIo) -> Result<Vec<ChunkEntry>> {
-    let bytes = read(at, &part.object, io).await?;
+async fn read_part(at: &Location, part: &IndexPart, early: &Early, io: &dyn ObjectIo) -> Result<Vec<ChunkEntry>> {
+    let bytes = early.read(at, &part.object, io).await?;
     let here = |e: Error| e.in_object(at.join(&part.object.path));
     let chunks = decode(&bytes).map_err(here)?;
     let rows: u64 = chunks.iter().map(ChunkEntry::rows).sum();

@@ -20,6 +20,7 @@ use genomicframe_core::{Error, Result};
 
 use super::Bams3;
 use super::decode::PageDecoder;
+use super::early::Early;
 use super::filter;
 use super::open::{Opened, meta_of};
 use super::prune::{self, Action, Filter, Known, tag_type};
@@ -40,12 +41,20 @@ pub struct Bams3Dataset {
 
 /// Gaps up to this are read over: cheaper than a request of its own.
 const GAP: u64 = 32 << 10;
+/// Stored bytes of a partition of a storage that is far, at least: fewer are there sooner than several threads' requests for them.
+const LEAST_FAR: u64 = 1 << 20;
 /// Stored bytes of one request.
 const MOST_OF_A_REQUEST: u64 = 16 << 20;
 
 impl Bams3Dataset {
-    pub(super) async fn open(at: &Location, root: &[u8], io: &dyn ObjectIo, options: &OpenOptions) -> Result<Self> {
-        let opened = Opened::open(at, root, io, &options.limits).await?;
+    pub(super) async fn open(
+        at: &Location,
+        root: &[u8],
+        early: &Early,
+        io: &dyn ObjectIo,
+        options: &OpenOptions,
+    ) -> Result<Self> {
+        let opened = Opened::open_with(at, root, early, io, &options.limits).await?;
         let (schema, columns) = alignment::schema::build(stored_tags(&opened.metadata), &options.columns);
         Ok(Self { opened: Arc::new(opened), schema, columns })
     }
@@ -405,7 +414,8 @@ impl Bams3Dataset {
         objects: &mut Vec<ObjectMeta>,
     ) -> Vec<Partition> {
         let total: u64 = runs.iter().map(|r| r.bytes.max(1)).sum();
-        let share = total.div_ceil(wanted.max(1) as u64).max(1);
+        let least = if self.opened.requests.ahead > 0 { LEAST_FAR } else { 1 };
+        let share = total.div_ceil(wanted.max(1) as u64).max(least);
         let mut out: Vec<Partition> = Vec::new();
         let mut room = 0;
         let mut last_object: Option<u64> = None;

@@ -1,5 +1,6 @@
 //! Chunks to batches: an object at a time, its records through the same rows as BAM's.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
@@ -131,6 +132,10 @@ impl Decoder for ChunkDecoder {
         let chunk = usize::try_from(chunk).unwrap_or(usize::MAX);
         self.state = State::Wanted(chunk, segment.object, segment.bytes.end);
         Ok(())
+    }
+
+    fn first_needs(&self, segment: &Segment) -> Vec<Range<u64>> {
+        vec![0..segment.bytes.end]
     }
 
     fn push(&mut self, _: ObjectId, piece: Piece) -> Result<()> {

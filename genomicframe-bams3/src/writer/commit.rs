@@ -11,7 +11,9 @@ use super::resume::Done;
 use crate::bloom;
 use crate::chunk::{DatasetId, VERSION};
 use crate::index::{ChunkEntry, GroupStats, encode};
-use crate::metadata::{ColumnTotals, HEADER, IndexPart, Layout, Metadata, ObjectRef, ROOT, Source, Tally, Totals};
+use crate::metadata::{
+    ColumnTotals, HEADER, INDEX, IndexPart, Layout, Metadata, ObjectRef, ROOT, Source, Tally, Totals,
+};
 
 /// Row groups after which an index object ends: opening a dataset of any size for one region reads a few MB.
 const PART_GROUPS: usize = 4096;
@@ -51,8 +53,9 @@ pub(super) async fn commit(
     let mut index = Vec::new();
     for part in parts(&entries) {
         let bytes = encode(part)?;
-        let name = if part.len() == entries.len() { "chunks".to_owned() } else { format!("chunks-{:06}", index.len()) };
-        let object = put(to, &format!("_index/{name}.arrow"), bytes).await?;
+        let is_only = part.len() == entries.len();
+        let key = if is_only { INDEX.to_owned() } else { format!("_index/chunks-{:06}.arrow", index.len()) };
+        let object = put(to, &key, bytes).await?;
         let groups = part.iter().map(|c| c.groups.len() as u64).sum();
         let stats = merged(part).unwrap_or_else(|| GroupStats::new(0));
         index.push(IndexPart { object, chunks: part.len() as u64, groups, stats });

@@ -11,6 +11,8 @@ use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::ahead::{Ahead, Spawn};
 use super::feed::FeedState;
+use super::requests::Requester;
+use super::upcoming::Upcoming;
 use super::{Counts, Decoder, ObjectId, Partition, Piece, ScanMetrics, Segment, Step, plan};
 use crate::error::{Error, Offset, Result};
 use crate::io::{ObjectIo, ObjectMeta};
@@ -53,6 +55,7 @@ pub fn drive_with(
         segments: partition.segments.into(),
         current: None,
         idle: None,
+        upcoming: Upcoming::default(),
         decoder,
         metrics,
         told: Counts::default(),
@@ -72,6 +75,8 @@ struct Driver {
     current: Option<(Segment, Source)>,
     /// What the last segment was read with.
     idle: Option<(ObjectId, FeedState)>,
+    /// What the decoder will need of the segments that follow.
+    upcoming: Upcoming,
     decoder: Box<dyn Decoder>,
     metrics: Arc<ScanMetrics>,
     told: Counts,
@@ -126,6 +131,7 @@ impl Driver {
         while !self.ended {
             let Some((segment, mut source)) = self.current.take() else {
                 let Some(segment) = self.segments.pop_front() else { break };
+                self.upcoming.advance();
                 self.decoder.begin(&segment)?;
                 let source = self.source(&segment)?;
                 self.current = Some((segment, source));
@@ -168,18 +174,19 @@ impl Driver {
                     self.current = Some((segment, source));
                 }
                 Step::Need(ranges) => {
-                    let io = &*self.io;
                     let reads = ranges.into_iter().map(|(id, range)| {
-                        let object = self
-                            .objects
-                            .get(id.0 as usize)
-                            .ok_or_else(|| Error::invalid("a decoder asked for an object that its plan does not have"));
-                        async move { Ok::<_, Error>((id, range.start, io.read(object?, range).await?)) }
+                        let start = range.start;
+                        let read = self.upcoming.read(id, range, &self.objects, &self.io, &self.metrics);
+                        async move { Ok::<_, Error>((id, start, read.await?)) }
                     });
                     // In the order asked for, though several are on their way at once.
-                    let mut reads = futures::stream::iter(reads).buffered(REQUESTS_IN_FLIGHT);
+                    let mut reads = futures::stream::iter(reads.collect::<Vec<_>>()).buffered(REQUESTS_IN_FLIGHT);
+                    // On their way while this segment's own come and are decoded.
+                    if let Some(spawner) = self.tasks.spawner.as_deref() {
+                        let with = Requester { io: &self.io, spawner };
+                        self.upcoming.send(&self.segments, &self.objects, &*self.decoder, &self.metrics, with);
+                    }
                     while let Some((id, start, bytes)) = reads.try_next().await? {
-                        self.metrics.requests.fetch_add(1, Ordering::Relaxed);
                         self.metrics.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                         let pushed = self.decoder.push(id, Piece::new(Offset::Byte(start), bytes));
                         pushed.map_err(|e| match self.objects.get(id.0 as usize) {

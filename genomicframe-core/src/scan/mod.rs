@@ -33,6 +33,7 @@ mod stream_file;
 mod stretches;
 #[cfg(test)]
 mod tests;
+mod upcoming;
 
 use std::fmt;
 use std::ops::Range;
@@ -262,6 +263,13 @@ pub trait Decoder: Send {
 
     /// Records seen and kept, and warnings, since the beginning.
     fn counts(&self) -> Counts;
+
+    /// What [`Step::Need`] will name first of `segment`, in any order, where that is known before it begins: it may be under way
+    /// while the segments before it are decoded.
+    fn first_needs(&self, segment: &Segment) -> Vec<Range<u64>> {
+        let _ = segment;
+        Vec::new()
+    }
 
     /// The malformed records met since the last call, where they do not end the scan.
     fn take_bad_records(&mut self) -> BadRecords {

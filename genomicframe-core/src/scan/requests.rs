@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::io::{ObjectIo, ObjectMeta};
 
 /// Stored bytes under way for one partition, at most, unless a single request asks for more.
-const MOST_BYTES: u64 = 16 << 20;
+pub(super) const MOST_BYTES: u64 = 16 << 20;
 
 /// What requests are made with.
 #[derive(Clone, Copy)]
@@ -33,8 +33,9 @@ pub(super) struct Prefetch {
     asked: u64,
 }
 
-struct UnderWay {
-    range: Range<u64>,
+/// A request that goes on by itself.
+pub(super) struct UnderWay {
+    pub(super) range: Range<u64>,
     bytes: Receiver<Result<Bytes>>,
     /// Ends the request when nobody waits for it any more.
     _ends: EndsWhenDropped,
@@ -63,9 +64,8 @@ impl Prefetch {
     pub(super) async fn next(&mut self, offset: u64) -> Option<Result<Bytes>> {
         self.under_way.retain(|u| u.range.end > offset);
         let first = self.under_way.pop_front_if(|u| u.range.start <= offset)?;
-        let lost = |_| Err(Error::io("the task of a request ended without an answer"));
-        let bytes = first.bytes.await.unwrap_or_else(lost);
-        Some(bytes.map(|bytes| bytes.slice((offset - first.range.start) as usize..)))
+        let skipped = (offset - first.range.start) as usize;
+        Some(first.bytes().await.map(|bytes| bytes.slice(skipped..)))
     }
 
     /// Sends requests for what is planned from `offset` on, as many as suit the storage.
@@ -91,7 +91,13 @@ impl Prefetch {
 }
 
 impl UnderWay {
-    fn start(range: Range<u64>, object: &ObjectMeta, metrics: &ScanMetrics, with: Requester<'_>) -> Self {
+    /// Its answer.
+    pub(super) async fn bytes(self) -> Result<Bytes> {
+        let lost = |_| Err(Error::io("the task of a request ended without an answer"));
+        self.bytes.await.unwrap_or_else(lost)
+    }
+
+    pub(super) fn start(range: Range<u64>, object: &ObjectMeta, metrics: &ScanMetrics, with: Requester<'_>) -> Self {
         metrics.requests.fetch_add(1, Ordering::Relaxed);
         let (sender, bytes) = channel();
         let (io, object, wanted) = (Arc::clone(with.io), object.clone(), range.clone());

@@ -11,6 +11,7 @@ use genomicframe::GenomicContext;
 use genomicframe::bams3::column::ColumnId;
 use genomicframe::bams3::index::{GroupStats, decode};
 use genomicframe::bams3::metadata::{Metadata, ROOT};
+use genomicframe::bams3::writer::Cutting;
 use genomicframe::convert::{BamOptions, ConvertOptions, convert};
 use genomicframe::core::bgzf::{Deflater, EOF_BLOCK, Level, VirtualOffset, block_size, inflated_size};
 use genomicframe::core::formats;
@@ -223,10 +224,12 @@ fn verdict(what: &str, took: Answers, needed: u64, trips: usize) -> Verdict {
 
 /// Round trips of a region, cold and warm: beginning and end, index, rows; whether it is the same, rows.
 const TRIPS: [(&str, usize); 2] = [("cold", 3), ("warm", 2)];
+/// Those of BAMS3: root with header and index, rows; whether it is the same, rows.
+const TRIPS_OF_BAMS3: [(&str, usize); 2] = [("cold", 2), ("warm", 2)];
 
 /// That a target is kept by a cold region, and by the next one of the opened file.
-fn judge(what: &str, took: [Answers; 2], needed: [u64; 2]) {
-    for (((when, trips), took), needed) in TRIPS.iter().zip(took).zip(needed) {
+fn judge(what: &str, trips: [(&str, usize); 2], took: [Answers; 2], needed: [u64; 2]) {
+    for (((when, trips), took), needed) in trips.iter().zip(took).zip(needed) {
         let Verdict { text, is_kept } = verdict(&format!("{what}, {when}"), took, needed, *trips);
         assert!(is_kept, "{text}");
     }
@@ -250,7 +253,7 @@ async fn a_cold_region_takes_little_more_than_it_needs() {
         };
         let path = format!("{local}/{file}");
         let needed = [needed(&path, index, "chr1", regions[0]).await, needed(&path, index, "chr1", regions[1]).await];
-        judge(file, costs(&proxy, sql, &local).await, needed);
+        judge(file, TRIPS, costs(&proxy, sql, &local).await, needed);
     }
     let sql = |base: &str, further| {
         let (start, end) = (REGION.0 + further, REGION.1 + further);
@@ -261,7 +264,7 @@ async fn a_cold_region_takes_little_more_than_it_needs() {
     let place = [ColumnId::CONTIG, ColumnId::START, ColumnId::SPAN];
     let columns = [&place[..], &[ColumnId::FLAG, ColumnId::MAPQ, ColumnId::CIGAR]].concat();
     let needed = regions.map(|region| needed_of_bams3(&format!("{local}/reads.bams3"), &columns, region));
-    judge("reads.bams3, four columns", costs(&proxy, sql, &local).await, needed);
+    judge("reads.bams3, four columns", TRIPS_OF_BAMS3, costs(&proxy, sql, &local).await, needed);
 }
 
 /// A panel's genes, far enough from each other to be asked for one by one.
@@ -296,6 +299,33 @@ async fn a_join_with_a_panel_takes_little_more_than_the_panels_regions_need() {
     let Verdict { text, is_kept } = verdict("reads.bam with a panel", took[0], needed, 4);
     assert!(is_kept, "{text}");
     assert!(took[1].bytes * 2 < took[0].bytes, "{} bytes of BAMS3, {} of BAM", took[1].bytes, took[0].bytes);
+    // Root with header and index, rows.
+    assert!(took[1].round_trips <= 2, "{:?}", took[1]);
+}
+
+/// Chunks are asked for before those in front of them are decoded, though each is a request for every column.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chunks_that_follow_are_under_way() {
+    let root = servers::own_shelf();
+    let (proxy, path) = (distant(root.path()).await, root.path().join("lab/many.bams3").display().to_string());
+    let options =
+        ConvertOptions::new().threads(2).cutting(Cutting { group_rows: 1000, ..Cutting::default() }).chunk_rows(3000);
+    convert(&bucket().join("reads.sam").display().to_string(), &path, &options).unwrap();
+    let chunks = std::fs::read_dir(format!("{path}/data/chr1")).unwrap().count();
+    assert!(chunks > 40, "{chunks}");
+    // Far regions of one row group each, and all of the dataset.
+    let regions: Vec<String> = (0..40).map(|i| format!("pos BETWEEN {0} AND {0} + 9", 1000 + 24_000 * i)).collect();
+    for condition in [regions.join(" OR "), "mapq >= 0".to_owned()] {
+        let sql = |at: &str| format!("SELECT pos, flag, cigar FROM '{at}' WHERE {condition}");
+        let ctx = servers::context(&s3_options(&proxy.url));
+        proxy.take_answers();
+        let rows = query(&ctx, &sql("s3://lab/many.bams3")).await;
+        let took = proxy.take_answers();
+        assert_eq!(rows, query(&GenomicContext::new(), &sql(&path)).await);
+        eprintln!("{} chunks: {took:?}", chunks);
+        // A chunk after the other in two threads would be some 20.
+        assert!(took.requests > 40 && took.round_trips <= 10, "{took:?}");
+    }
 }
 
 /// Measures `GF_BYTES_FILE`, a BAM or VCF with its BAI or TBI, at `GF_BYTES_REGION`.
