@@ -167,8 +167,10 @@ pub fn check_regions(opened: &Opened, all: &RecordBatch, set: Arc<RegionSet>, pa
         (0..rows).map(|row| Some(places.get(row).is_some_and(inside))).collect()
     };
     // Where nothing names the contigs beforehand, chr2 asks for rows of 2 as well.
-    let is_alias =
-        |contig: &str| set.intervals(contig).is_empty() && alias(contig).is_some_and(|a| !set.intervals(&a).is_empty());
+    let is_alias = |contig: &str| {
+        let asked_otherwise = set.iter().any(|(asked, _)| alias(asked).as_deref() == Some(contig));
+        set.intervals(contig).is_empty() && asked_otherwise
+    };
     let is_told = |contig: &str| opened.dataset.names_every_contig() || !is_alias(contig);
     let want =
         known(&places, all.num_rows(), &|(contig, start, end)| is_told(contig) && set.overlaps(contig, start, end));

@@ -108,9 +108,7 @@ pub fn run(args: Args) -> Status {
         }
         // Drops what is being written, and with it the temporary file.
         runtimes.writer.shutdown_timeout(CLEAN_UP);
-        if !genomicframe::settle(REMOTE_CLEAN_UP) {
-            tell("parts of the output may be left in the object store; see docs/cloud.md on how they are removed");
-        }
+        genomicframe::give_up_writes();
     } else {
         for (what, times) in ctx.take_warnings() {
             let often = if times > 1 { format!(" ({times} times)") } else { String::new() };
@@ -118,6 +116,10 @@ pub fn run(args: Args) -> Status {
         }
         tell_bad(ctx.take_bad_records());
         runtimes.writer.shutdown_background();
+    }
+    // Of what was not finished.
+    if !genomicframe::settle(REMOTE_CLEAN_UP) {
+        tell("parts of the output may be left; docs/cloud.md tells how an object store removes them");
     }
     // What still runs there makes rows that nobody takes.
     runtimes.engine.shutdown_background();

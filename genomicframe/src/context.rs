@@ -22,6 +22,7 @@ use crate::functions;
 use crate::operators::{self, GenomicPlanner};
 use crate::options::GenomicOptions;
 use crate::output::{ObjectTarget, Target};
+use crate::runtime;
 use crate::scan::{Access, GenomicTable, ReadOptions};
 use crate::sql::{self, QueryLimits};
 use crate::stores::{Paced, Settings, Stores};
@@ -90,7 +91,8 @@ impl GenomicContextBuilder {
         self
     }
 
-    /// Bytes that sorts, joins and aggregates may hold before they spill or fail; default: half of the machine's memory.
+    /// Bytes that sorts, joins and aggregates may hold before they spill or fail; default: half of the machine's memory. Of
+    /// remote files a query's threads read ahead no more than a quarter of it.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory = Some(bytes);
         self
@@ -141,9 +143,10 @@ impl GenomicContextBuilder {
             settings = settings.confined_to(Arc::clone(&untrusted.places));
         }
         let cache = settings.cache()?.map(|(folder, most)| DiskCache::new(folder, most)).transpose()?;
-        let requests = settings.requests()?;
-        let stores = Arc::new(Stores::new(settings));
         let memory = self.memory.unwrap_or_else(default_memory);
+        let threads = self.threads.unwrap_or_else(runtime::processors);
+        let requests = settings.requests()?.within((memory / AHEAD_OF_MEMORY / threads.max(1)) as u64);
+        let stores = Arc::new(Stores::new(settings));
         let mut runtime = RuntimeEnvBuilder::new()
             .with_object_store_registry(Arc::clone(&stores) as Arc<dyn ObjectStoreRegistry>)
             .with_memory_limit(memory, 1.0);
@@ -197,6 +200,9 @@ impl GenomicContextBuilder {
         GenomicContext { session, access, limits: self.limits, untrusted }
     }
 }
+
+/// What is read ahead of one query's threads is so small a part of the memory.
+const AHEAD_OF_MEMORY: usize = 4;
 
 /// Memory of a machine that does not tell.
 const UNKNOWN_MEMORY: usize = 4 << 30;

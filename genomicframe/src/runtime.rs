@@ -8,13 +8,17 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, Result};
 
+/// Threads that the machine runs at once.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The one runtime of the process for synchronous calls, made on the first of them.
 fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     let made = RUNTIME.get_or_init(|| {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Builder::new_multi_thread()
-            .worker_threads(threads)
+            .worker_threads(processors())
             .thread_name("genomicframe")
             .enable_all()
             .build()

@@ -135,7 +135,7 @@ impl Decoder for ChunkDecoder {
     }
 
     fn first_needs(&self, segment: &Segment) -> Vec<Range<u64>> {
-        vec![0..segment.bytes.end]
+        std::iter::once(0..segment.bytes.end).collect()
     }
 
     fn push(&mut self, _: ObjectId, piece: Piece) -> Result<()> {

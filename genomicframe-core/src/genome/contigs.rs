@@ -121,12 +121,24 @@ fn both_spellings(name: &str) -> Vec<String> {
 }
 
 /// The other common spelling of a contig's name: UCSC's `chr1`, `chrM` against Ensembl's `1`, `MT`.
+///
+/// But for `M`, which is also `chrM`, two names are each other's spelling or neither's.
+///
+/// ```
+/// use genomicframe_core::genome::alias;
+///
+/// assert_eq!(alias("chr1").as_deref(), Some("1"));
+/// assert_eq!(alias("1").as_deref(), Some("chr1"));
+/// assert_eq!(alias("chrchr1"), None);
+/// ```
 pub fn alias(name: &str) -> Option<String> {
     match name {
+        "" => None,
         "chrM" => Some("MT".into()),
         "MT" | "M" => Some("chrM".into()),
         _ => match name.strip_prefix("chr") {
-            Some("") => None,
+            // Nobody calls chr1 so, nor a contig MT by way of chrMT.
+            Some(bare) if bare.is_empty() || bare.starts_with("chr") || matches!(bare, "M" | "MT") => None,
             Some(bare) => Some(bare.into()),
             None => Some(format!("chr{name}")),
         },

@@ -54,13 +54,32 @@ pub struct Requests {
     pub gap: u64,
     /// How many a scan's partition has under way before their bytes are wanted, where tasks can be started for them.
     pub ahead: usize,
+    /// Their bytes, at most, but for one that is alone.
+    pub ahead_bytes: u64,
 }
 
 impl Requests {
     /// A call of the operating system each, whose bytes the processor's cache still holds when they are inflated.
-    pub const LOCAL: Self = Self { largest: 512 << 10, gap: 16 << 10, ahead: 0 };
+    pub const LOCAL: Self = Self { largest: 512 << 10, gap: 16 << 10, ahead: 0, ahead_bytes: 0 };
     /// A round trip each.
-    pub const REMOTE: Self = Self { largest: 4 << 20, gap: 64 << 10, ahead: 8 };
+    pub const REMOTE: Self = Self { largest: 4 << 20, gap: 64 << 10, ahead: 8, ahead_bytes: 16 << 20 };
+    /// The smallest that [`Requests::within`] makes of the largest.
+    const SMALLEST: u64 = 64 << 10;
+
+    /// The same, of which a partition has no more than `bytes` ahead, nor in a single request.
+    ///
+    /// ```
+    /// use genomicframe_core::io::Requests;
+    ///
+    /// let small = Requests::REMOTE.within(1 << 20);
+    /// assert_eq!((small.largest, small.ahead_bytes), (1 << 20, 1 << 20));
+    /// assert_eq!(Requests::REMOTE.within(1 << 30), Requests::REMOTE);
+    /// ```
+    #[must_use]
+    pub fn within(self, bytes: u64) -> Self {
+        let most = bytes.max(Self::SMALLEST);
+        Self { largest: self.largest.min(most), ahead_bytes: self.ahead_bytes.min(most), ..self }
+    }
 }
 
 /// Reads ranges of objects.

@@ -14,9 +14,6 @@ use super::{ScanMetrics, Spawn};
 use crate::error::{Error, Result};
 use crate::io::{ObjectIo, ObjectMeta};
 
-/// Stored bytes under way for one partition, at most, unless a single request asks for more.
-pub(super) const MOST_BYTES: u64 = 16 << 20;
-
 /// What requests are made with.
 #[derive(Clone, Copy)]
 pub(super) struct Requester<'a> {
@@ -73,7 +70,7 @@ impl Prefetch {
         let suited = with.io.requests(&object.location);
         self.asked = self.asked.max(offset);
         let mut bytes: u64 = self.under_way.iter().map(|u| u.range.end - u.range.start).sum();
-        while self.under_way.len() < suited.ahead && bytes < MOST_BYTES {
+        while self.under_way.len() < suited.ahead && bytes < suited.ahead_bytes {
             let Some(run) = self.runs.get(self.runs.partition_point(|run| run.end.min(object.size) <= self.asked))
             else {
                 break;

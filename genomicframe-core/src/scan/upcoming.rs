@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::requests::{MOST_BYTES, Requester, UnderWay};
+use super::requests::{Requester, UnderWay};
 use super::{Decoder, ObjectId, ScanMetrics, Segment};
 use crate::error::{Error, Result};
 use crate::io::{ObjectIo, ObjectMeta};
@@ -46,8 +46,8 @@ impl Upcoming {
         let (mut requests, mut bytes) = (ranges().count(), ranges().sum::<u64>());
         while let Some(segment) = segments.get(self.next.len()) {
             let Some(object) = objects.get(segment.object.0 as usize) else { break };
-            let most = with.io.requests(&object.location).ahead * FOR_EACH;
-            if requests >= most || bytes >= MOST_BYTES {
+            let suited = with.io.requests(&object.location);
+            if requests >= suited.ahead * FOR_EACH || bytes >= suited.ahead_bytes {
                 break;
             }
             let mut of_segment = Ranges::new();

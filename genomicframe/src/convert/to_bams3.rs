@@ -19,6 +19,7 @@ use crate::context::{GenomicContext, default_memory};
 use crate::error::Result;
 use crate::formats;
 use crate::runtime;
+use crate::runtime::processors;
 
 /// Memory that sorting may hold.
 const SORTING: usize = 1 << 30;
@@ -55,7 +56,7 @@ pub(super) async fn convert(ctx: &GenomicContext, from: &str, to: &str, options:
 }
 
 fn threads(options: &ConvertOptions) -> usize {
-    options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    options.threads.unwrap_or_else(processors)
 }
 
 /// The records of `from`, in coordinate order.

@@ -12,6 +12,7 @@ use super::ConvertOptions;
 use super::to_bams3::records;
 use crate::context::GenomicContext;
 use crate::error::Result;
+use crate::runtime::processors;
 
 impl GenomicContext {
     /// Checks every checksum, count and statistic of the dataset at `path`, the order of its records and, where `original`
@@ -31,7 +32,6 @@ impl GenomicContext {
             }
             None => None,
         };
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(validate(&at, io, input, workers, Arc::new(Progress::default())).await?)
+        Ok(validate(&at, io, input, processors(), Arc::new(Progress::default())).await?)
     }
 }

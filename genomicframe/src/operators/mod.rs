@@ -26,10 +26,13 @@ use std::sync::Arc;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
+use crate::output::WholeWrites;
+
 /// DataFusion's physical rules with ours in their places.
 pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     let behind = rules.iter().position(|rule| rule.name() == "join_selection").map_or(0, |at| at + 1);
     rules.insert(behind, Arc::new(join::IntervalJoins));
+    rules.push(Arc::new(WholeWrites));
     rules
 }

@@ -12,6 +12,7 @@
 //! | `execution` | a planned query, watched while it runs |
 //! | `target` | standard output, files |
 //! | `upload` | objects of stores, in parts |
+//! | `whole`, `revocable` | what SQL writes, whole or not at all |
 //! | `writer` | what all writers have in common |
 //! | `pieces` | the tasks that make rows into what is written |
 //! | `text` | single values as text |
@@ -28,10 +29,12 @@ mod native;
 mod parquet;
 mod pieces;
 mod plan;
+mod revocable;
 mod table;
 mod target;
 mod text;
 mod upload;
+mod whole;
 mod writer;
 
 use std::io::ErrorKind;
@@ -48,9 +51,11 @@ pub use describe::describe;
 pub use execution::{Execution, Progress, Rows};
 pub use native::Native;
 pub use plan::Explained;
+pub use revocable::give_up_writes;
 use target::Finish;
 pub use target::Target;
 pub use upload::ObjectTarget;
+pub(crate) use whole::WholeWrites;
 use writer::{BatchWriter, Failure, Out};
 
 /// How rows are written.

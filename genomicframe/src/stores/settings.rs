@@ -166,7 +166,7 @@ impl Settings {
                 text.parse::<usize>().map_err(wrong)?
             }
         };
-        Ok(Requests { largest, gap: self.bytes("genomicframe_request_gap")?.unwrap_or(usual.gap), ahead })
+        Ok(Requests { largest, gap: self.bytes("genomicframe_request_gap")?.unwrap_or(usual.gap), ahead, ..usual })
     }
 
     /// `1000000`, `500K`, `200M` or `2G`.
@@ -256,7 +256,7 @@ pub(super) mod tests {
     fn requests_are_as_large_as_one_wants() {
         assert_eq!(settings(&[], &[]).requests().unwrap(), Requests::REMOTE);
         let own = [("genomicframe_request_bytes", "8M"), ("genomicframe_requests_ahead", "2")];
-        let expected = Requests { largest: 8 << 20, gap: 1 << 20, ahead: 2 };
+        let expected = Requests { largest: 8 << 20, gap: 1 << 20, ahead: 2, ..Requests::REMOTE };
         assert_eq!(settings(&own, &[("GENOMICFRAME_REQUEST_GAP", "1M")]).requests().unwrap(), expected);
         for wrong in ["0", "1K", "17M", "x"] {
             assert!(settings(&[("genomicframe_request_bytes", wrong)], &[]).requests().is_err(), "{wrong}");

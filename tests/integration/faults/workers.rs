@@ -156,6 +156,64 @@ async fn an_output_whose_worker_fails_is_the_old_one() {
     }
 }
 
+/// Files below a folder that somebody may still be removing, once there are no others than `wanted`.
+async fn settled(folder: &std::path::Path, wanted: &[&str]) -> Vec<String> {
+    for _ in 0..500 {
+        if names(folder) == wanted {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    names(folder)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_sql_writes_is_the_old_one_where_a_worker_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let many = folder.path().join("many");
+    for panics in [false, true] {
+        for at in [0, 7, 70] {
+            for form in ["CSV", "JSON", "PARQUET", "ARROW"] {
+                let name = format!("x.{}", form.to_ascii_lowercase());
+                let to = folder.path().join(&name);
+                std::fs::write(&to, "old").unwrap();
+                let ctx = breaking(at, panics);
+                let what = format!("{form}, batch {at}, panics: {panics}");
+                let copy = |rows: &str, to: &std::path::Path, more: &str| {
+                    format!("COPY ({rows}) TO '{}' STORED AS {form} {more}", to.display())
+                };
+                // A column of nested rows is none of CSV's.
+                let rows = reads().replace('*', "qname, flag, pos, seq");
+                let sql = copy(&rows, &to, "");
+                fails(&what, async { Ok(ctx.sql(&sql).await?.collect().await?) }).await;
+                let sql = format!("EXPLAIN ANALYZE {}", copy(&rows, &to, ""));
+                fails(&what, async { Ok(breaking(at, panics).sql(&sql).await?.collect().await?) }).await;
+                assert_eq!(settled(folder.path(), &[&name]).await, [&*name], "{what}");
+                assert_eq!(std::fs::read_to_string(&to).unwrap(), "old", "{what}");
+                std::fs::remove_file(&to).unwrap();
+                // A folder of files, one for each contig.
+                std::fs::create_dir(&many).unwrap();
+                let rows = reads().replace('*', "rname, pos");
+                let sql = copy(&rows, &many, "PARTITIONED BY (rname)");
+                fails(&what, async { Ok(breaking(at, panics).sql(&sql).await?.collect().await?) }).await;
+                assert_eq!(settled(&many, &[]).await, <[&str; 0]>::default(), "{what}");
+                std::fs::remove_dir_all(&many).unwrap();
+            }
+        }
+    }
+    // What does not fail is whole.
+    for (form, rows) in [("CSV", 40_001), ("JSON", 40_000)] {
+        let to = folder.path().join(format!("whole.{}", form.to_ascii_lowercase()));
+        let sql = format!(
+            "COPY (SELECT qname FROM '{}') TO '{}' STORED AS {form}",
+            Samples::get().name("reads.bam"),
+            to.display()
+        );
+        breaking(1000, true).sql(&sql).await.unwrap().collect().await.unwrap();
+        assert_eq!(std::fs::read_to_string(&to).unwrap().lines().count(), rows);
+    }
+}
+
 /// A terminal call of a frame.
 type Terminal = fn(&GenomicFrame, &std::path::Path) -> genomicframe::Result<u64>;
 
@@ -226,7 +284,15 @@ fn a_program_whose_query_fails_in_the_middle_says_so() {
         assert!(super::said(&out).to_lowercase().contains("divide by zero"), "{}", super::said(&out));
         assert_eq!(std::fs::read_to_string(&to).unwrap(), "old");
     }
-    assert_eq!(names(folder.path()).len(), 4);
+    for form in ["CSV", "PARQUET", "JSON"] {
+        let to = folder.path().join(format!("copied.{}", form.to_ascii_lowercase()));
+        std::fs::write(&to, "old").unwrap();
+        let out = super::gf().args(["sql", &format!("COPY ({sql}) TO '{}'", to.display())]).output().unwrap();
+        assert_eq!(out.status.code(), Some(1), "{form}");
+        assert!(super::said(&out).to_lowercase().contains("divide by zero"), "{}", super::said(&out));
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "old");
+    }
+    assert_eq!(names(folder.path()).len(), 7);
     let out = super::gf().args(["sql", &sql]).output().unwrap();
     assert_eq!(out.status.code(), Some(1));
 }

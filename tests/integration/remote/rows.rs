@@ -9,11 +9,10 @@ use object_store::ObjectStoreExt;
 
 use super::proxy::Proxy;
 use super::servers::{self, EMPTY, Server, context, s3_options, shelf};
-use crate::bams3::write_sam;
 use crate::metamorphic::{CASES, Case, TABLES};
 use crate::pruning::SHAPES;
 use crate::sql::{FUNCTIONS, NAMES, STATEMENTS};
-use crate::support::{Random, data, folder, query, read, sorted};
+use crate::support::{Random, data, query, read, sorted};
 
 /// Queries over every format; `@` stands for the place of the files.
 pub const QUERIES: [&str; 11] = [
@@ -136,72 +135,75 @@ async fn a_slow_server_is_waited_for() {
     assert!(begun.elapsed() > Duration::from_millis(1500), "{:?}", begun.elapsed());
 }
 
-/// What other tests ask of the files of `tests/data`.
+/// What other tests ask of the files of `tests/data`, of each server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn queries_of_other_tests_give_the_local_rows() {
-    let root = tempfile::tempdir().unwrap();
-    let lab = root.path().join("lab");
-    std::fs::create_dir(&lab).unwrap();
-    for file in std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()) {
-        std::fs::copy(&file, lab.join(file.file_name().unwrap())).unwrap();
-    }
-    write_sam(&format!("SELECT * FROM '{}'", data("sample.bam")), &lab.join("sample.sam"));
-    let here = lab.display().to_string();
-    // One thread, so that a limit takes the same rows.
-    let options = s3_options(&servers::s3(root.path()).await);
-    let ctx = GenomicContext::builder().threads(1).storage_options(options.clone()).build().unwrap();
-
-    let sam = Case { file: "sample.sam", regions: &["", "chr2:1-30,000"], columns: &[&[], &["qname", "tag_nm"]] };
-    for case in CASES.iter().chain([&sam]) {
-        for (region, columns) in case.regions.iter().flat_map(|region| case.columns.iter().map(move |c| (region, c))) {
-            let options = if region.is_empty() { ReadOptions::new() } else { ReadOptions::new().region(*region) };
-            let remote = read(&ctx, &format!("s3://lab/{}", case.file), options.clone(), columns).await;
-            let local = read(&ctx, &format!("{here}/{}", case.file), options, columns).await;
-            assert_eq!(remote, local, "{} {region} {columns:?}", case.file);
-        }
-    }
+    let here = shelf().join("lab").display().to_string();
     let mut random = Random(11);
-    let mut sql: Vec<String> = [&NAMES[..], &STATEMENTS].concat().into_iter().map(str::to_owned).collect();
-    sql.extend(FUNCTIONS.map(|table| format!("SELECT * FROM {table}")));
-    sql.extend(SHAPES.map(|condition| format!("SELECT qname FROM '@/sample.bam' WHERE {condition}")));
+    let mut statements: Vec<String> = [&NAMES[..], &STATEMENTS].concat().into_iter().map(str::to_owned).collect();
+    statements.extend(FUNCTIONS.map(|table| format!("SELECT * FROM {table}")));
+    statements.extend(SHAPES.map(|condition| format!("SELECT qname FROM '@/sample.bam' WHERE {condition}")));
     for table in TABLES {
         for _ in 0..12 {
             let (columns, condition) = (table.place.join(", "), table.predicate(&mut random));
-            sql.push(format!("SELECT {columns} FROM '@/{}' WHERE {condition}", table.file));
+            statements.push(format!("SELECT {columns} FROM '@/{}' WHERE {condition}", table.file));
         }
     }
     let join = "SELECT count(*) FROM '@/sample.bam' r JOIN '@/panel.bed' p ON overlaps(r.rname, r.pos, r.end, p.chrom, p.start, p.end)";
-    sql.push(join.into());
-    for sql in sql {
-        // What a statement makes stays in its context.
-        let rows = async |place: &str| {
-            let ctx = GenomicContext::builder().threads(1).storage_options(options.clone()).build().unwrap();
-            query(&ctx, &sql.replace('@', place)).await
-        };
-        assert_eq!(rows("s3://lab").await, rows(&here).await, "{sql}");
+    statements.push(join.into());
+    // One thread, so that a limit takes the same rows; what a statement makes stays in its context.
+    let one = |options: &servers::Options| {
+        GenomicContext::builder().threads(1).storage_options(options.clone()).build().unwrap()
+    };
+    let mut rows_here = Vec::new();
+    for sql in &statements {
+        rows_here.push(query(&one(&Vec::new()), &sql.replace('@', &here)).await);
     }
-    for file in ["sample.bam", "sample.sam", "cohort.vcf.gz", "genes.gff3.gz", "reads.fastq.gz", "targets3.bed"] {
-        let stats = async |place: &str| {
-            let rows = ctx.sql(&format!("SELECT * FROM '{place}/{file}'")).await.unwrap();
-            ctx.stats(rows).await.unwrap().to_string()
-        };
-        assert_eq!(stats("s3://lab").await, stats(&here).await, "{file}");
-        let stats = |place: &str| {
-            let mut gf = servers::gf();
-            gf.args(["stats", &format!("{place}/{file}")]);
-            gf.args(options.iter().map(|(key, value)| format!("--storage={key}={value}")));
-            let out = gf.output().unwrap();
-            assert!(out.status.success(), "{file}: {}", String::from_utf8_lossy(&out.stderr));
-            String::from_utf8(out.stdout).unwrap()
-        };
-        assert_eq!(stats("s3://lab"), stats(&here), "{file}");
+    let sam = Case { file: "sample.sam", regions: &["", "chr2:1-30,000"], columns: &[&[], &["qname", "tag_nm"]] };
+    for server in servers::all().await {
+        let ctx = one(&server.options);
+        for case in CASES.iter().chain([&sam]) {
+            for (region, columns) in
+                case.regions.iter().flat_map(|region| case.columns.iter().map(move |c| (region, c)))
+            {
+                let options = if region.is_empty() { ReadOptions::new() } else { ReadOptions::new().region(*region) };
+                let remote = read(&ctx, &format!("{}/{}", server.base, case.file), options.clone(), columns).await;
+                let local = read(&ctx, &format!("{here}/{}", case.file), options, columns).await;
+                assert_eq!(remote, local, "{}: {} {region} {columns:?}", server.name, case.file);
+            }
+        }
+        for (sql, rows) in statements.iter().zip(&rows_here) {
+            let remote = query(&one(&server.options), &sql.replace('@', &server.base)).await;
+            assert_eq!(&remote, rows, "{}: {sql}", server.name);
+        }
+        for file in ["sample.bam", "sample.sam", "cohort.vcf.gz", "genes.gff3.gz", "reads.fastq.gz", "targets3.bed"] {
+            let stats = async |place: &str| {
+                let rows = ctx.sql(&format!("SELECT * FROM '{place}/{file}'")).await.unwrap();
+                ctx.stats(rows).await.unwrap().to_string()
+            };
+            assert_eq!(stats(&server.base).await, stats(&here).await, "{}: {file}", server.name);
+            let stats = |place: &str| {
+                let mut gf = servers::gf();
+                gf.args(["stats", &format!("{place}/{file}")]);
+                gf.args(server.options.iter().map(|(key, value)| format!("--storage={key}={value}")));
+                let out = gf.output().unwrap();
+                assert!(out.status.success(), "{file}: {}", String::from_utf8_lossy(&out.stderr));
+                String::from_utf8(out.stdout).unwrap()
+            };
+            assert_eq!(stats(&server.base), stats(&here), "{}: {file}", server.name);
+        }
+        if !server.writes {
+            continue;
+        }
+        // There and back.
+        let (from, made) = (format!("{}/sample.bam", server.base), format!("{}/made/x.bams3", server.base));
+        ctx.convert(&from, &made, &crate::bams3::small()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let back = folder.path().join("back.bam");
+        assert_eq!(ctx.export_bam(&made, &back, &BamOptions::default()).await.unwrap(), 4905);
+        let whole = async |path: &str| read(&ctx, path, ReadOptions::new(), &[]).await;
+        assert_eq!(whole(back.to_str().unwrap()).await, whole(&data("sample.bam")).await, "{}", server.name);
     }
-    // There and back.
-    ctx.convert("s3://lab/sample.bam", "s3://lab/made/x.bams3", &crate::bams3::small()).await.unwrap();
-    let back = root.path().join("back.bam");
-    assert_eq!(ctx.export_bam("s3://lab/made/x.bams3", &back, &BamOptions::default()).await.unwrap(), 4905);
-    let whole = async |path: &str| read(&ctx, path, ReadOptions::new(), &[]).await;
-    assert_eq!(whole(back.to_str().unwrap()).await, whole(&data("sample.bam")).await);
 }
 
 /// [`super::bytes`] tells how many of them wait for another.

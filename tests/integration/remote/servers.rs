@@ -14,7 +14,7 @@ use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 
-use crate::support::{self, data};
+use crate::support::{self, data, folder};
 
 /// Options by name, as users give them.
 pub type Options = Vec<(String, String)>;
@@ -71,39 +71,24 @@ pub fn s3_store(endpoint: &str) -> AmazonS3 {
 /// A file of no bytes: no range of it can be asked for.
 pub const EMPTY: &str = "empty.fastq";
 
-/// Sample files that tests read from servers.
-pub const FILES: [&str; 14] = [
-    "sample.bam",
-    "sample.bam.bai",
-    "cohort.vcf.gz",
-    "cohort.vcf.gz.tbi",
-    "genes.gff3.gz",
-    "genes.gff3.gz.tbi",
-    "reads.fastq",
-    "reads.fastq.gz",
-    "targets3.bed",
-    EMPTY,
-    "runs/a.bam",
-    "runs/a.bam.bai",
-    "runs/b.bam",
-    "runs/b.bam.bai",
-];
-
-/// A folder `lab` with [`FILES`], and the dataset `x.bams3`, made once.
+/// A folder `lab` with the files of `tests/data`, the same reads as SAM and as the dataset `x.bams3`, two BAM files below
+/// `runs`, and [`EMPTY`]; made once.
 pub fn shelf() -> &'static Path {
     static SHELF: OnceLock<tempfile::TempDir> = OnceLock::new();
     let shelf = SHELF.get_or_init(|| {
         let root = tempfile::tempdir().unwrap();
         let lab = root.path().join("lab");
         std::fs::create_dir_all(lab.join("runs")).unwrap();
-        for name in FILES {
-            if name == EMPTY {
-                std::fs::write(lab.join(name), "").unwrap();
-                continue;
-            }
-            let from = name.replace("runs/a", "sample").replace("runs/b", "long_cigar");
-            std::fs::copy(data(&from), lab.join(name)).unwrap();
+        std::fs::write(lab.join(EMPTY), "").unwrap();
+        for file in below(Path::new(&folder())) {
+            std::fs::copy(&file, lab.join(file.file_name().unwrap())).unwrap();
         }
+        for (from, to) in [("sample", "a"), ("long_cigar", "b")] {
+            for ending in ["bam", "bam.bai"] {
+                std::fs::copy(data(&format!("{from}.{ending}")), lab.join(format!("runs/{to}.{ending}"))).unwrap();
+            }
+        }
+        crate::bams3::write_sam(&format!("SELECT * FROM '{}'", data("sample.bam")), &lab.join("sample.sam"));
         let to = lab.join("x.bams3").display().to_string();
         genomicframe::convert::convert(&data("sample.bam"), &to, &crate::bams3::small()).unwrap();
         root

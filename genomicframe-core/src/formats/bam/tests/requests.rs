@@ -46,7 +46,7 @@ impl ObjectIo for Far {
     }
 
     fn requests(&self, _: &Location) -> Requests {
-        self.requests.unwrap_or(Requests { largest: 5_000, gap: 1_000, ahead: 3 })
+        self.requests.unwrap_or(Requests { largest: 5_000, gap: 1_000, ahead: 3, ahead_bytes: 1 << 20 })
     }
 
     fn list<'a>(&'a self, below: &'a Location) -> BoxFuture<'a, Result<Vec<ObjectMeta>>> {
@@ -158,7 +158,7 @@ fn what_lies_between_regions_is_read_over_and_not_inflated() {
     let regions: RegionSet = [("chr1", 1_000), ("HLA:01:02", 39_000)].into_iter().map(at).collect();
     let request = ScanRequest { regions: Some(Arc::new(regions)), ..ScanRequest::all(vec![0, 3]) };
     let scan = |gap| {
-        let (io, dataset) = far(false, Some(Requests { largest: 1 << 20, gap, ahead: 0 }));
+        let (io, dataset) = far(false, Some(Requests { largest: 1 << 20, gap, ahead: 0, ahead_bytes: 0 }));
         let plan = dataset.plan(&request).unwrap();
         let (decoder, metrics) =
             (dataset.decoder(&request, &plan.partitions[0]).unwrap(), Arc::<ScanMetrics>::default());
