@@ -5,11 +5,11 @@ use futures::future::join_all;
 use genomicframe_core::Result;
 use genomicframe_core::io::{Location, ObjectIo};
 
-use super::open::{meta_of, read};
+use super::open::{SMALL_INDEX, meta_of, read};
 use crate::metadata::{HEADER, INDEX, ObjectRef};
 
-/// What is asked for early, and how much of it: more of an index than that is seldom in vain.
-const WANTED: [(&str, u64); 2] = [(HEADER, 64 << 10), (INDEX, 256 << 10)];
+/// What is asked for early, and how much of it.
+const WANTED: [(&str, u64); 2] = [(HEADER, 64 << 10), (INDEX, SMALL_INDEX)];
 
 /// The beginnings of header and index under the names that writers give them, so that a dataset that is far away is opened in one
 /// round trip and not in two. They are used where they are what the root says, by size and checksum, and are nothing otherwise.

@@ -80,7 +80,7 @@ impl Format for Bams3 {
             let root = root?;
             Ok(match legacy::is_legacy(&root) {
                 true => Arc::new(LegacyDataset::open(at, &root, io, options).await?) as Arc<dyn Dataset>,
-                false => Arc::new(Bams3Dataset::open(at, &root, &early, io, options).await?),
+                false => Arc::new(Bams3Dataset::open(at, &root, early, io, options).await?),
             })
         }
         .boxed()

@@ -31,6 +31,8 @@ pub struct Opened {
     /// What suits its storage.
     pub(super) requests: Requests,
     parts: Mutex<BTreeMap<usize, Arc<Vec<ChunkEntry>>>>,
+    /// The beginning of an index that was not needed yet.
+    early: Early,
     names: OnceLock<Arc<NameFilters>>,
 }
 
@@ -49,7 +51,7 @@ pub async fn open_root(at: &Location, io: &dyn ObjectIo) -> Result<bytes::Bytes>
 }
 
 /// An index up to this is read together with the header: cheaper than to wait for it later.
-const SMALL_INDEX: u64 = 1 << 20;
+pub(super) const SMALL_INDEX: u64 = 1 << 20;
 
 impl Opened {
     /// Opens the dataset whose root is `root`.
@@ -57,14 +59,14 @@ impl Opened {
     /// # Errors
     /// When root or header are damaged.
     pub async fn open(at: &Location, root: &[u8], io: &dyn ObjectIo, limits: &Limits) -> Result<Self> {
-        Self::open_with(at, root, &Early::default(), io, limits).await
+        Self::open_with(at, root, Early::default(), io, limits).await
     }
 
     /// The same, with what was asked for beside the root.
     pub(super) async fn open_with(
         at: &Location,
         root: &[u8],
-        early: &Early,
+        early: Early,
         io: &dyn ObjectIo,
         limits: &Limits,
     ) -> Result<Self> {
@@ -83,7 +85,7 @@ impl Opened {
             _ => None,
         };
         // A small index that cannot be read fails when it is needed.
-        let index = async { read_part(at, small?, early, io).await.ok() };
+        let index = async { read_part(at, small?, &early, io).await.ok() };
         let (header, index) = futures::join!(early.read(at, &metadata.header, io), index);
         let header = header?;
         let parsed = genomicframe_core::formats::sam::SamHeader::parse(&header, limits);
@@ -91,9 +93,10 @@ impl Opened {
         let contigs = Arc::clone(&parsed.map_err(here)?.contigs);
         let header_text = String::from_utf8(header.to_vec())
             .map_err(|e| here(Error::corrupt("the header is not UTF-8").caused_by(e)))?;
+        let early = if index.is_some() { Early::default() } else { early };
         let parts = Mutex::new(index.into_iter().map(|chunks| (0, Arc::new(chunks))).collect());
         let (at, requests, names) = (at.clone(), io.requests(at), OnceLock::new());
-        Ok(Self { at, metadata, id, header_text, contigs, requests, parts, names })
+        Ok(Self { at, metadata, id, header_text, contigs, requests, parts, early, names })
     }
 
     /// What the index objects' own statistics say of `regions`.
@@ -112,7 +115,7 @@ impl Opened {
             if self.parts.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&part) {
                 continue;
             }
-            let chunks = read_part(&self.at, &self.metadata.index[part], &Early::default(), io).await?;
+            let chunks = read_part(&self.at, &self.metadata.index[part], &self.early, io).await?;
             self.parts.lock().unwrap_or_else(PoisonError::into_inner).insert(part, Arc::new(chunks));
         }
         Ok(())

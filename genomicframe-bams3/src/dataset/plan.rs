@@ -50,7 +50,7 @@ impl Bams3Dataset {
     pub(super) async fn open(
         at: &Location,
         root: &[u8],
-        early: &Early,
+        early: Early,
         io: &dyn ObjectIo,
         options: &OpenOptions,
     ) -> Result<Self> {

@@ -12,7 +12,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use super::ahead::{Ahead, Spawn};
 use super::feed::FeedState;
 use super::requests::Requester;
-use super::upcoming::Upcoming;
+use super::upcoming::{self, Upcoming};
 use super::{Counts, Decoder, ObjectId, Partition, Piece, ScanMetrics, Segment, Step, plan};
 use crate::error::{Error, Offset, Result};
 use crate::io::{ObjectIo, ObjectMeta};
@@ -90,8 +90,8 @@ enum Source {
     Ahead(Ahead),
 }
 
-/// Ranges of one partition that are fetched at the same time.
-const REQUESTS_IN_FLIGHT: usize = 8;
+/// Ranges of one partition that are read at the same time of a storage for which none are sent ahead.
+const AT_ONCE: usize = 8;
 /// Pieces decoded between two chances for other tasks, and for a cancelled query to stop: about 2 MB inflated.
 const PIECES_BETWEEN_YIELDS: u32 = 4;
 
@@ -174,13 +174,14 @@ impl Driver {
                     self.current = Some((segment, source));
                 }
                 Step::Need(ranges) => {
+                    let at_once = AT_ONCE.max(self.io.requests(&object.location).ahead * upcoming::FOR_EACH);
                     let reads = ranges.into_iter().map(|(id, range)| {
                         let start = range.start;
                         let read = self.upcoming.read(id, range, &self.objects, &self.io, &self.metrics);
                         async move { Ok::<_, Error>((id, start, read.await?)) }
                     });
                     // In the order asked for, though several are on their way at once.
-                    let mut reads = futures::stream::iter(reads.collect::<Vec<_>>()).buffered(REQUESTS_IN_FLIGHT);
+                    let mut reads = futures::stream::iter(reads.collect::<Vec<_>>()).buffered(at_once);
                     // On their way while this segment's own come and are decoded.
                     if let Some(spawner) = self.tasks.spawner.as_deref() {
                         let with = Requester { io: &self.io, spawner };

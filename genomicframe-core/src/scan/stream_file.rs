@@ -11,7 +11,7 @@ use super::{
 use super::{Precision, RecordStarts};
 use super::{ScanMetrics, ScanPlan, ScanRequest, Segment, SpanFilter, Statistics};
 use super::{advice, cuts};
-use crate::bgzf::{EOF_BLOCK, VirtualOffset, is_bgzf, is_gzip};
+use crate::bgzf::{EOF_BLOCK, MAX_BLOCK, VirtualOffset, block_size, is_bgzf, is_gzip};
 use crate::error::{Error, Offset, Result};
 use crate::genome::{Contigs, Interval, RegionSet, resolve_names};
 use crate::index::{BinningIndex, MAX_BYTES, gzi};
@@ -74,6 +74,8 @@ struct LoadedIndex {
 const PARSED: u64 = 4;
 /// Bytes of the first read.
 const FIRST_READ: u64 = 64 << 10;
+/// Blocks that tell how long others are.
+const BLOCKS_ALIKE: usize = 3;
 /// Smallest piece that a region's stretch is cut into: each cut reads a block twice, up to 64 KiB.
 const REGION_PIECE: u64 = 1 << 20;
 
@@ -321,7 +323,7 @@ impl StreamFile {
         plan.partitions = match (counted, &regions, self.index()) {
             (Some(segments), ..) => vec![Partition { segments }],
             (None, Some(regions), Some(index)) => {
-                let stretches = stretches::of_regions(index, regions, self.start(), reference);
+                let stretches = stretches::of_regions(index, regions, self.start(), self.longest_block(), reference);
                 self.share_out(stretches, request.partitions, REGION_PIECE)
             }
             (None, Some(regions), None) if regions.is_empty() => Vec::new(),
@@ -412,6 +414,19 @@ impl StreamFile {
             Offset::Virtual(v) => v,
             Offset::Byte(_) => VirtualOffset::default(),
         }
+    }
+
+    /// What the file's blocks are believed not to exceed, by those that were read with its beginning.
+    fn longest_block(&self) -> u64 {
+        let (mut at, mut longest, mut seen) = (0, 0, 0);
+        while let Ok(Some(size)) = block_size(&self.first[at..])
+            && at + size <= self.first.len()
+        {
+            (at, longest, seen) = (at + size, longest.max(size), seen + 1);
+        }
+        // Blocks of one file are much alike; few of them, of which one is the header's, tell nothing.
+        let believed = if seen >= BLOCKS_ALIKE { longest + longest / 4 } else { MAX_BLOCK };
+        believed.min(MAX_BLOCK) as u64
     }
 
     fn whole(&self, partitions: usize, cut: Cut) -> Vec<Partition> {

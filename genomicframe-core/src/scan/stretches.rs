@@ -11,8 +11,8 @@ use crate::index::{BinningIndex, Chunk};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stretch {
     pub(super) chunk: Chunk,
-    /// A block begins here, beyond the last one of the chunk.
-    next_block: Option<u64>,
+    /// The chunk's last block is believed to end by here: one that is longer takes another read.
+    last_end: Option<u64>,
     until: Option<Until>,
 }
 
@@ -24,7 +24,7 @@ impl Stretch {
 
     /// The records from `start` on that start before `stop`.
     pub(super) fn between(start: VirtualOffset, stop: VirtualOffset) -> Self {
-        Self { chunk: Chunk { start, stop }, next_block: None, until: None }
+        Self { chunk: Chunk { start, stop }, last_end: None, until: None }
     }
 
     /// Where its stored bytes end in an object of `size`: of the last block only the beginning is known, 64 KiB at most.
@@ -33,7 +33,7 @@ impl Stretch {
         let furthest = match (stop.compressed(), stop.within()) {
             _ if stop == VirtualOffset::MAX => size,
             (block, 0) => block,
-            (block, _) => self.next_block.unwrap_or(u64::MAX).min(block.saturating_add(MAX_BLOCK as u64)),
+            (block, _) => self.last_end.unwrap_or(u64::MAX).min(block.saturating_add(MAX_BLOCK as u64)),
         };
         furthest.min(size)
     }
@@ -64,17 +64,19 @@ impl Stretch {
         };
         if other.chunk.stop > self.chunk.stop {
             self.chunk.stop = other.chunk.stop;
-            self.next_block = other.next_block;
+            self.last_end = other.last_end;
         }
         true
     }
 }
 
-/// Where the records of `regions` are. `first` is where the file's own begin; `reference` numbers a contig as the index does.
+/// Where the records of `regions` are. `first` is where the file's own begin, blocks are believed to be no longer than `longest`;
+/// `reference` numbers a contig as the index does.
 pub(super) fn of_regions(
     index: &BinningIndex,
     regions: &RegionSet,
     first: VirtualOffset,
+    longest: u64,
     reference: impl Fn(&BinningIndex, &str) -> Option<usize>,
 ) -> Vec<Stretch> {
     let mut found = Vec::new();
@@ -84,7 +86,10 @@ pub(super) fn of_regions(
             let until = Until { contig: contig.to_owned(), position: interval.end().get() };
             found.extend(index.chunks(id, std::slice::from_ref(interval)).into_iter().map(|chunk| Stretch {
                 chunk,
-                next_block: index.block_after(id, chunk.stop),
+                // The next block that the index names begins behind this one's end.
+                last_end: Some(
+                    index.block_after(id, chunk.stop).unwrap_or(u64::MAX).min(chunk.stop.compressed() + longest),
+                ),
                 until: Some(until.clone()),
             }));
         }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::io::{ObjectIo, ObjectMeta};
 
 /// Requests under way for each that a storage likes ahead of a stream: a segment takes one for every column, each small.
-const FOR_EACH: usize = 4;
+pub(super) const FOR_EACH: usize = 4;
 
 /// The ranges of one segment.
 type Ranges = Vec<(ObjectId, UnderWay)>;

@@ -13,9 +13,9 @@ use crate::testing::{Kinds, Rng, Shelf, objects, records};
 fn shelf() -> (Location, Shelf) {
     let at = Location::parse("memory:///d.bams3").unwrap();
     let mut shelf = Shelf::default();
-    let records = records(&mut Rng(1), 3000, Kinds { odd: false, long_cigars: false });
-    // Row groups of 5 rows, for an index longer than what is asked for early.
-    for (key, bytes) in objects(&records, &options(5, 20_000), 50) {
+    let records = records(&mut Rng(1), 9000, Kinds { odd: false, long_cigars: false });
+    // Row groups of 3 rows, for an index longer than what is asked for early.
+    for (key, bytes) in objects(&records, &options(3, 20_000), 50) {
         shelf.objects.insert(at.join(&key), bytes);
     }
     (at, shelf)
@@ -38,7 +38,7 @@ fn opened(at: &Location, shelf: &Shelf) -> genomicframe_core::Result<(Vec<(Strin
 fn nothing_is_read_twice() {
     let (at, shelf) = shelf();
     let size = |key: &str| shelf.objects[&at.join(key)].len() as u64;
-    let first = 256 << 10;
+    let first = 1 << 20;
     assert!(size(INDEX) > first, "{}", size(INDEX));
     let whole = [(HEADER, size(HEADER)), (INDEX, first), (INDEX, size(INDEX) - first), (ROOT, size(ROOT))];
     let mut whole = whole.map(|(key, bytes)| (key.to_owned(), bytes));

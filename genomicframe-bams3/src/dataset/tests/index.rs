@@ -95,7 +95,7 @@ fn a_region_of_100_000_chunks_needs_little() {
     let at = Location::parse("memory:///huge.bams3").unwrap();
     let shelf = huge(&at);
     let root = block_on(open_root(&at, &shelf)).unwrap();
-    let dataset = block_on(Bams3Dataset::open(&at, &root, &Early::default(), &shelf, &OpenOptions::default())).unwrap();
+    let dataset = block_on(Bams3Dataset::open(&at, &root, Early::default(), &shelf, &OpenOptions::default())).unwrap();
     let middle = CHUNKS as i64 / 2 * EACH;
     let mut request = ScanRequest::all(vec![0]);
     request.regions = Some(regions(&[("chr1", middle + 3000, middle + 3000)]));

@@ -71,7 +71,11 @@ fn far(slow: bool, requests: Option<Requests>) -> (Arc<Far>, Arc<dyn Dataset>) {
             Rec { name, ..Rec::at(if i < 2_000 { 0 } else { 2 }, i % 2_000 * 20) }
         })
         .collect();
-    let (stored, index) = indexed(&records, 2_000);
+    far_of(&records, slow, requests)
+}
+
+fn far_of(records: &[Rec], slow: bool, requests: Option<Requests>) -> (Arc<Far>, Arc<dyn Dataset>) {
+    let (stored, index) = indexed(records, 2_000);
     let io = Arc::new(Far { slow, requests, ..Far::default() });
     let at = Location::parse("memory:///x.bam").unwrap();
     io.memory.put(&at, stored);
@@ -131,6 +135,37 @@ fn requests_ahead_bring_the_same_rows_and_each_byte_once() {
             }
         }
     }
+}
+
+/// The first blocks of a file tell how long the last one of a region is believed to be.
+#[test]
+fn a_block_that_is_longer_than_believed_is_read_on() {
+    let mut random = Random(12);
+    let records: Vec<Rec> = (0..20_000)
+        .map(|i| {
+            // A block's names are all the same, until they have nothing in common.
+            let name = (0..16).map(|_| if i < 12_000 { 0 } else { random.below(usize::MAX) });
+            Rec { name: name.map(|n| format!("{n:08x}")).collect::<String>()[..120].into(), ..Rec::at(0, i * 20) }
+        })
+        .collect();
+    let (io, dataset) =
+        far_of(&records, false, Some(Requests { largest: 1 << 20, gap: 0, ahead: 3, ahead_bytes: 1 << 20 }));
+    let mut read_on = 0;
+    // The last read of each window of the index.
+    for i in (1..=24).map(|window| (window * 16_384 - 1) / 20) {
+        let region = Region::new("chr1", Interval::new(i * 20 + 1, i * 20 + 1).unwrap());
+        let request =
+            ScanRequest { regions: Some(Arc::new([region].into_iter().collect())), ..ScanRequest::all(vec![3]) };
+        let plan = dataset.plan(&request).unwrap();
+        let planned: u64 = plan.partitions.iter().map(Partition::bytes).sum();
+        io.log.lock().unwrap().clear();
+        let tasks = Tasks { spawner: Some(Arc::new(Threads)), inflate: false };
+        let found: String =
+            plan.partitions.iter().flat_map(|p| rows(&io, &*dataset, &request, p, tasks.clone())).collect();
+        assert!(found.contains(&format!("\n  {},\n", i * 20 + 1)), "{i}: {found}");
+        read_on += usize::from(io.log.lock().unwrap().iter().map(|r| r.end - r.start).sum::<u64>() > planned);
+    }
+    assert!(read_on > 5, "{read_on}");
 }
 
 #[test]
