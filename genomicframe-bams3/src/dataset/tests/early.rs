@@ -69,7 +69,7 @@ fn what_stands_under_a_usual_name_is_believed_only_if_the_root_says_so() {
             assert_eq!(opened(&at, &moved).unwrap().1, partitions);
         }
         moved.objects.insert(at.join(key), shelf.objects[&at.join(key)].clone());
-        moved.objects.insert(at.join(ROOT), root.clone().into());
+        moved.objects.insert(at.join(ROOT), root.clone());
     }
     // What the root does name is damaged, or gone.
     for key in [HEADER, INDEX] {
