@@ -48,8 +48,18 @@ impl RegionSet {
     pub fn add(&mut self, contig: &str, mut intervals: Vec<Interval>) {
         match self.contigs.get_mut(contig) {
             Some(own) => {
-                own.append(&mut intervals);
-                merge(own);
+                merge(&mut intervals);
+                let is_behind = match (own.last(), intervals.first()) {
+                    (Some(last), Some(first)) => last.start() <= first.start(),
+                    _ => true,
+                };
+                // Piece by piece, as a sorted file comes, so that what is there is not gone through for each.
+                if is_behind {
+                    intervals.into_iter().for_each(|next| push(own, next));
+                } else {
+                    own.append(&mut intervals);
+                    merge(own);
+                }
             }
             None => {
                 merge(&mut intervals);
@@ -142,16 +152,19 @@ impl Extend<Region> for RegionSet {
 fn merge(intervals: &mut Vec<Interval>) {
     intervals.sort_unstable();
     let mut merged: Vec<Interval> = Vec::with_capacity(intervals.len());
-    for next in intervals.drain(..) {
-        match merged.last_mut() {
-            Some(last) if next.start().get() <= last.end().get().saturating_add(1) => {
-                let (start, end) = (last.start().get(), last.end().max(next.end()).get());
-                *last = Interval::new(start, end).unwrap_or(*last);
-            }
-            _ => merged.push(next),
-        }
-    }
+    intervals.drain(..).for_each(|next| push(&mut merged, next));
     *intervals = merged;
+}
+
+/// Adds an interval that does not begin before the last one.
+fn push(merged: &mut Vec<Interval>, next: Interval) {
+    match merged.last_mut() {
+        Some(last) if next.start().get() <= last.end().get().saturating_add(1) => {
+            let (start, end) = (last.start().get(), last.end().max(next.end()).get());
+            *last = Interval::new(start, end).unwrap_or(*last);
+        }
+        _ => merged.push(next),
+    }
 }
 
 /// How many regions are spelled out before the rest is counted.
@@ -172,5 +185,38 @@ impl fmt::Display for RegionSet {
             write!(f, ", … {} in all", self.len())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn pieces_in_any_order_make_the_same_set(
+            pieces in prop::collection::vec(prop::collection::vec((0i64..300, 0i64..8), 0..6), 0..8),
+            sorted: bool,
+        ) {
+            let interval = |(start, more): &(i64, i64)| Interval::new(*start, start + more).unwrap();
+            let mut all: Vec<Interval> = pieces.iter().flatten().map(interval).collect();
+            let mut pieces: Vec<Vec<Interval>> = pieces.iter().map(|p| p.iter().map(interval).collect()).collect();
+            if sorted {
+                all.sort_unstable();
+                pieces = all.chunks(3).map(<[_]>::to_vec).collect();
+            }
+            let mut set = RegionSet::empty();
+            for piece in pieces {
+                set.add("chr1", piece);
+            }
+            let covered = |base: i64| all.iter().any(|i| i.overlaps(base, base));
+            for base in 0..320 {
+                prop_assert_eq!(set.overlaps("chr1", base, base), covered(base), "{} of {}", base, set);
+            }
+            let list = set.intervals("chr1");
+            prop_assert!(list.windows(2).all(|w| w[0].end().get() + 1 < w[1].start().get()), "{}", set);
+        }
     }
 }
