@@ -3,6 +3,7 @@
 use datafusion::common::tree_node::TransformedResult;
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::{Expr, SortExpr, col, lit};
+use genomicframe_core::genome::{Region, RegionSet};
 
 use super::{GenomicFrame, fold};
 use crate::error::{Error, Result};
@@ -21,9 +22,16 @@ impl Regions for &str {
     }
 }
 
-impl Regions for genomicframe_core::genome::Region {
+impl Regions for Region {
     fn regions(self) -> Vec<String> {
         vec![self.to_string()]
+    }
+}
+
+impl Regions for &RegionSet {
+    fn regions(self) -> Vec<String> {
+        let placed = self.iter().flat_map(|(contig, all)| all.iter().map(|i| Region::new(contig, *i).to_string()));
+        placed.chain(self.has_unplaced().then(|| Region::UNPLACED.to_owned())).collect()
     }
 }
 
@@ -87,7 +95,20 @@ impl GenomicFrame {
         self.filter_by_regions(region)
     }
 
-    /// Keeps the rows whose span overlaps any of the regions; each row once.
+    /// Keeps the rows whose span overlaps any of the regions; each row once. They may be those of a file:
+    ///
+    /// ```
+    /// use genomicframe::GenomicFrame;
+    /// use genomicframe::core::genome::RegionSet;
+    ///
+    /// # let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data");
+    /// let panel: RegionSet = GenomicFrame::scan(format!("{data}/panel.bed"))?.to_intervals()?.into_iter().collect();
+    /// let reads = GenomicFrame::scan(format!("{data}/sample.bam"))?.filter_by_regions(&panel);
+    /// assert!(reads.count()? > 0);
+    /// # Ok::<(), genomicframe::Error>(())
+    /// ```
+    ///
+    /// Very many regions are better a frame of their own ([`GenomicFrame::filter_by_overlap`]).
     pub fn filter_by_regions(self, regions: impl Regions) -> Self {
         let regions = regions.regions();
         self.filter(in_regions(regions.iter().map(String::as_str)))

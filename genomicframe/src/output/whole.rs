@@ -101,7 +101,7 @@ impl DataSink for WholeSink {
             written = &mut writing => written,
         };
         if written.is_ok() {
-            unfinished.is_finished();
+            unfinished.finish();
         }
         written
     }
@@ -130,7 +130,7 @@ fn revocable(context: &Arc<TaskContext>) -> (Arc<TaskContext>, Write) {
 struct Unfinished(Option<Write>);
 
 impl Unfinished {
-    fn is_finished(mut self) {
+    fn finish(mut self) {
         self.0 = None;
     }
 }
