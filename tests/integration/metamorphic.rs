@@ -3,7 +3,8 @@
 use genomicframe::ReadOptions;
 use genomicframe_core::scan::IndexChoice;
 
-use crate::support::{Random, context, data, read, rows, sorted};
+use crate::remote::servers::shelf;
+use crate::support::{Random, context, data, query, read, rows, sorted};
 
 pub struct Case {
     pub file: &'static str,
@@ -134,6 +135,28 @@ async fn plain_gzip_and_bgzf_are_the_same_rows() {
     }
 }
 
+/// Alignments as BAM, as text and as a dataset.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_alignments_in_other_formats_are_the_same_rows() {
+    let ctx = context(2, 256);
+    let lab = shelf().join("lab").display().to_string();
+    let (case, table, mut random) = (&CASES[0], &TABLES[0], Random(19));
+    for form in ["sample.sam", "x.bams3"] {
+        let (bam, other) = (data(case.file), format!("{lab}/{form}"));
+        for (region, columns) in case.regions.iter().flat_map(|region| case.columns.iter().map(move |c| (region, c))) {
+            let options = if region.is_empty() { ReadOptions::new() } else { ReadOptions::new().region(*region) };
+            let expected = read(&ctx, &bam, options.clone(), columns).await;
+            assert_eq!(read(&ctx, &other, options, columns).await, expected, "{form} {region} {columns:?}");
+        }
+        for _ in 0..150 {
+            let predicate = table.predicate(&mut random);
+            let sql = |file: &str| format!("SELECT qname, pos, cigar FROM '{file}' WHERE {predicate}");
+            let expected = query(&ctx, &sql(&bam)).await;
+            assert_eq!(query(&ctx, &sql(&other)).await, expected, "{form}: {predicate}");
+        }
+    }
+}
+
 /// A file whose rows lie on the genome.
 pub struct Table {
     pub file: &'static str,
@@ -175,8 +198,8 @@ async fn pushed_predicates_keep_the_rows_of_plain_ones() {
         for _ in 0..150 {
             let predicate = table.predicate(&mut random);
             let sql = |from: &str| format!("SELECT {contig}, {start}, {end} FROM {from} WHERE {predicate}");
-            let pushed = crate::support::query(&ctx, &sql(&format!("'{path}'"))).await;
-            assert_eq!(pushed, crate::support::query(&ctx, &sql("plain")).await, "{file}: {predicate}");
+            let pushed = query(&ctx, &sql(&format!("'{path}'"))).await;
+            assert_eq!(pushed, query(&ctx, &sql("plain")).await, "{file}: {predicate}");
         }
         ctx.session().deregister_table("plain").unwrap();
     }

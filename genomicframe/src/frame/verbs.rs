@@ -30,7 +30,7 @@ impl Regions for Region {
 
 impl Regions for &RegionSet {
     fn regions(self) -> Vec<String> {
-        let placed = self.iter().flat_map(|(contig, all)| all.iter().map(|i| Region::new(contig, *i).to_string()));
+        let placed = self.iter().flat_map(|(contig, all)| all.iter().map(move |i| Region::new(contig, *i).to_string()));
         placed.chain(self.has_unplaced().then(|| Region::UNPLACED.to_owned())).collect()
     }
 }
