@@ -141,18 +141,24 @@ async fn the_same_alignments_in_other_formats_are_the_same_rows() {
     let ctx = context(2, 256);
     let lab = shelf().join("lab").display().to_string();
     let (case, table, mut random) = (&CASES[0], &TABLES[0], Random(19));
+    let all =
+        "qname flag rname pos end mapq cigar rnext pnext tlen seq qual tag_nm tag_rg".split(' ').collect::<Vec<_>>();
     for form in ["sample.sam", "x.bams3"] {
         let (bam, other) = (data(case.file), format!("{lab}/{form}"));
-        for (region, columns) in case.regions.iter().flat_map(|region| case.columns.iter().map(move |c| (region, c))) {
+        // Text does not tell how wide a tag's numbers are.
+        let of_form =
+            case.columns.iter().copied().filter(|c| form == "x.bams3" || !(c.is_empty() || c.contains(&"tags")));
+        let columns: Vec<&[&str]> = of_form.chain([&all[..]]).collect();
+        for (region, columns) in case.regions.iter().flat_map(|region| columns.iter().map(move |c| (region, c))) {
             let options = if region.is_empty() { ReadOptions::new() } else { ReadOptions::new().region(*region) };
             let expected = read(&ctx, &bam, options.clone(), columns).await;
-            assert_eq!(read(&ctx, &other, options, columns).await, expected, "{form} {region} {columns:?}");
+            // Too many to be shown.
+            assert!(read(&ctx, &other, options, columns).await == expected, "{form} {region} {columns:?}");
         }
-        for _ in 0..150 {
+        for _ in 0..60 {
             let predicate = table.predicate(&mut random);
             let sql = |file: &str| format!("SELECT qname, pos, cigar FROM '{file}' WHERE {predicate}");
-            let expected = query(&ctx, &sql(&bam)).await;
-            assert_eq!(query(&ctx, &sql(&other)).await, expected, "{form}: {predicate}");
+            assert!(query(&ctx, &sql(&other)).await == query(&ctx, &sql(&bam)).await, "{form}: {predicate}");
         }
     }
 }
