@@ -22,7 +22,7 @@ use url::Url;
 use crate::runtime;
 
 /// An upload until it is complete or given up, which its writer and who revokes it share.
-type Begun = Arc<Mutex<Option<Box<dyn MultipartUpload>>>>;
+type Begun = Mutex<Option<Box<dyn MultipartUpload>>>;
 
 /// One write: whether it was revoked, and what it has begun. Its clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +31,7 @@ pub(super) struct Write(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     revoked: AtomicBool,
-    begun: Mutex<Vec<(Path, Weak<Mutex<Option<Box<dyn MultipartUpload>>>>)>>,
+    begun: Mutex<Vec<(Path, Weak<Begun>)>>,
 }
 
 /// The writes of this process that may not be finished.
@@ -62,7 +62,7 @@ impl Write {
 
     /// What it begins to send.
     fn begins(&self, upload: Box<dyn MultipartUpload>, to: Path) -> RevocableUpload {
-        let upload: Begun = Arc::new(Mutex::new(Some(upload)));
+        let upload: Arc<Begun> = Arc::new(Mutex::new(Some(upload)));
         lock(&self.0.begun).push((to.clone(), Arc::downgrade(&upload)));
         // It may have been revoked just before.
         if self.check().is_err() {
@@ -193,7 +193,7 @@ impl ObjectStore for RevocableStore {
 
 #[derive(Debug)]
 struct RevocableUpload {
-    upload: Begun,
+    upload: Arc<Begun>,
     to: Path,
     write: Write,
 }

@@ -142,10 +142,8 @@ fn an_interrupted_export_leaves_the_old_file() {
                     (args.contains(&"COPY"), args.iter().filter(|arg| !arg.is_empty() && **arg != "COPY"));
                 let mut child = gf().args(args).args((!of_sql).then_some(&to)).stderr(Stdio::piped()).spawn().unwrap();
                 until("a temporary file", || names(folder.path()).len() > 1 || child_is_over(&child));
-                if child.try_wait().unwrap().is_none() {
-                    if end(child, signal, code).is_some() {
-                        break;
-                    }
+                if child.try_wait().unwrap().is_none() && end(child, signal, code).is_some() {
+                    break;
                 }
                 assert!(try_again < 20, "{name} is never interrupted");
                 std::fs::write(&to, "old").unwrap();
