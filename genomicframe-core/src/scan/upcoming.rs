@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -71,7 +72,7 @@ impl Upcoming {
         let found = self.now.iter().position(|(of, under_way)| *of == id && under_way.range == range);
         let under_way = found.map(|at| self.now.swap_remove(at).1);
         if under_way.is_none() {
-            metrics.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            metrics.requests.fetch_add(1, Ordering::Relaxed);
         }
         async move {
             if let Some(under_way) = under_way {

@@ -19,7 +19,6 @@ use crate::context::{GenomicContext, default_memory};
 use crate::error::Result;
 use crate::formats;
 use crate::runtime;
-use crate::runtime::processors;
 
 /// Memory that sorting may hold.
 const SORTING: usize = 1 << 30;
@@ -56,7 +55,7 @@ pub(super) async fn convert(ctx: &GenomicContext, from: &str, to: &str, options:
 }
 
 fn threads(options: &ConvertOptions) -> usize {
-    options.threads.unwrap_or_else(processors)
+    options.threads.unwrap_or_else(runtime::processors)
 }
 
 /// The records of `from`, in coordinate order.

@@ -10,15 +10,16 @@ use bytes::Bytes;
 use datafusion::common::Result as QueryResult;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use futures::stream::BoxStream;
-use genomicframe_core::io::failure;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use url::Url;
 
+use super::upload::remove;
 use crate::runtime;
 
 /// An upload until it is complete or given up, which its writer and who revokes it share.
@@ -97,14 +98,9 @@ pub fn give_up_writes() {
 
 /// Removes what was sent of an upload, in another runtime: this one may be ending.
 fn give_up(upload: &Begun, to: &Path) {
-    let Some(mut upload) = lock(upload).take() else { return };
-    let to = to.clone();
-    runtime::clean_up(async move {
-        if let Err(e) = upload.abort().await {
-            let e = failure(e, "the parts that were sent cannot be removed");
-            tracing::warn!("{to}: {e}");
-        }
-    });
+    let Some(upload) = lock(upload).take() else { return };
+    // Its parts are sent by who has begun it.
+    runtime::clean_up(remove(upload, JoinSet::new(), to.to_string()));
 }
 
 /// The stores of `of`, for one write.

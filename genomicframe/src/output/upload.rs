@@ -181,7 +181,12 @@ impl Drop for Upload {
     }
 }
 
-async fn remove(mut upload: Box<dyn MultipartUpload>, mut sending: JoinSet<object_store::Result<()>>, name: String) {
+/// Gives an upload up, with the parts that are on their way.
+pub(super) async fn remove(
+    mut upload: Box<dyn MultipartUpload>,
+    mut sending: JoinSet<object_store::Result<()>>,
+    name: String,
+) {
     // A part that arrives later would stay.
     sending.shutdown().await;
     if let Err(e) = upload.abort().await {
