@@ -106,7 +106,8 @@ async fn an_interrupted_conversion_to_a_store_leaves_no_dataset() {
             until_interrupted(|| {
                 let _ = std::fs::remove_dir_all(&there);
                 let child = gf.spawn().unwrap();
-                until("a chunk is stored", || chunks(&there) > 0);
+                // The server writes in place: what it names last may not be whole.
+                until("chunks are stored", || chunks(&there) > 4);
                 end(child, signal, code)
             })
         });
