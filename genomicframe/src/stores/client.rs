@@ -11,6 +11,7 @@ use object_store::{ClientConfigKey as Key, ClientOptions};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client, NoProxy, Proxy, redirect};
 
+use super::certificates;
 use crate::untrusted::Places;
 
 /// Servers that send a reader on, one after the other.
@@ -27,7 +28,6 @@ pub(super) fn build(options: &ClientOptions, places: Option<Arc<Places>>) -> obj
         .dns_resolver(Arc::new(AnyAddress))
         .user_agent(text(Key::UserAgent).unwrap_or_else(|| concat!("genomicframe/", env!("CARGO_PKG_VERSION")).into()))
         .https_only(!is_true(Key::AllowHttp))
-        .danger_accept_invalid_certs(is_true(Key::AllowInvalidCertificates))
         .http2_keep_alive_while_idle(is_true(Key::Http2KeepAliveWhileIdle));
     if let Some(time) = duration(text(Key::ConnectTimeout))? {
         builder = builder.connect_timeout(time);
@@ -50,16 +50,28 @@ pub(super) fn build(options: &ClientOptions, places: Option<Arc<Places>>) -> obj
     if let Some(size) = number(text(Key::Http2MaxFrameSize))? {
         builder = builder.http2_max_frame_size(Some(size as u32));
     }
+    let mut protocols = &["h2", "http/1.1"][..];
     if is_true(Key::Http1Only) {
         builder = builder.http1_only();
+        protocols = &["http/1.1"];
     }
     if is_true(Key::Http2Only) {
         builder = builder.http2_prior_knowledge();
+        protocols = &["h2"];
     }
+    let own_certificate = text(Key::ProxyCaCertificate);
+    builder = if is_true(Key::AllowInvalidCertificates) {
+        builder.danger_accept_invalid_certs(true)
+    } else if own_certificate.is_none() {
+        let config = certificates::config(protocols).map_err(|e| wrong(e.to_string()))?;
+        builder.use_preconfigured_tls(config)
+    } else {
+        builder
+    };
     if let Some(url) = text(Key::ProxyUrl) {
         let excludes = NoProxy::from_string(&text(Key::ProxyExcludes).unwrap_or_default());
         builder = builder.proxy(Proxy::all(url).map_err(failed)?.no_proxy(excludes));
-        if let Some(certificate) = text(Key::ProxyCaCertificate) {
+        if let Some(certificate) = own_certificate {
             builder = builder.add_root_certificate(Certificate::from_pem(certificate.as_bytes()).map_err(failed)?);
         }
     }

@@ -12,6 +12,7 @@
 //! | `profile`, `ini` | AWS profiles, and the files that they stand in |
 
 mod azure;
+mod certificates;
 mod client;
 mod credentials;
 mod gcs;

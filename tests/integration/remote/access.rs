@@ -8,7 +8,7 @@ use object_store::signer::Signer;
 use super::proxy::{Proxy, silence};
 use super::rows::local;
 use super::servers::{self, context, gf, options, s3_options, shelf};
-use crate::support::query;
+use crate::support::{data, query};
 
 /// Longest time that somebody waits for being told what is wrong.
 const SOON: Duration = Duration::from_secs(3);
@@ -186,6 +186,26 @@ async fn an_http_server_is_asked_as_the_url_says() {
     }
     let e = ctx.sql(&format!("SELECT * FROM '{url}/lab/none.bam'")).await.unwrap_err();
     assert!(e.is_not_found(), "{e}");
+}
+
+/// By `gf`, since who is trusted is read once for each process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_is_trusted_by_the_machines_certificates() {
+    let Some((url, certificate, _nginx)) = servers::nginx_tls() else { return };
+    let there = format!("{url}/lab/sample.bam");
+    let trusted = [("SSL_CERT_FILE", certificate.to_str().unwrap())];
+    let (there_too, _) = count(&there, &trusted, &["chr2:1000-30000"]).await;
+    assert!(there_too.status.success(), "{}", String::from_utf8_lossy(&there_too.stderr));
+    let (here, _) = count(&data("sample.bam"), &[], &["chr2:1000-30000"]).await;
+    assert_eq!(there_too.stdout, here.stdout);
+
+    let (_, of_another, _nginx) = servers::nginx_tls().unwrap();
+    for (nobody, why) in
+        [(of_another.to_str().unwrap(), "invalid peer certificate"), ("/dev/null", "are they installed?")]
+    {
+        let text = told(&there, &[("SSL_CERT_FILE", nobody)]).await;
+        assert!(text.contains(why), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -198,7 +198,29 @@ pub fn nginx() -> Option<(String, Program)> {
 
 /// [`nginx`] with `lab` instead of the shelf.
 pub fn nginx_of(lab: &Path) -> Option<(String, Program)> {
-    let (nginx, folder, port) = (program("nginx")?, tempfile::tempdir().unwrap(), free_port());
+    let port = free_port();
+    let program = nginx_with(tempfile::tempdir().unwrap(), lab, port, "")?;
+    Some((format!("http://127.0.0.1:{port}"), program))
+}
+
+/// [`nginx`] behind TLS: its address and a file with the only certificate that vouches for it, which no machine trusts.
+pub fn nginx_tls() -> Option<(String, PathBuf, Program)> {
+    let (openssl, folder, port) = (program("openssl")?, tempfile::tempdir().unwrap(), free_port());
+    let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("certificate.pem"));
+    let mut command = Command::new(openssl);
+    command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=lab", "-addext"]);
+    command.args(["subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]);
+    let made = command.arg("-keyout").arg(&key).arg("-out").arg(&certificate).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let (shown, with) = (certificate.display(), key.display());
+    let listen = format!(" ssl; ssl_certificate {shown}; ssl_certificate_key {with}");
+    let program = nginx_with(folder, &shelf().join("lab"), port, &listen)?;
+    Some((format!("https://127.0.0.1:{port}"), certificate, program))
+}
+
+/// `listen` stands behind the address it listens on.
+fn nginx_with(folder: tempfile::TempDir, lab: &Path, port: u16, listen: &str) -> Option<Program> {
+    let nginx = program("nginx")?;
     let (here, lab) = (folder.path().display().to_string(), lab.display().to_string());
     std::fs::write(folder.path().join("users"), "me:{PLAIN}pass@CANARY\n").unwrap();
     let temp: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -206,7 +228,7 @@ pub fn nginx_of(lab: &Path) -> Option<(String, Program)> {
         .concat();
     let conf = format!(
         "daemon off; master_process off; pid {here}/pid; error_log {here}/error.log; events {{}}\n\
-         http {{ access_log off; {temp} server {{ listen 127.0.0.1:{port};\n\
+         http {{ access_log off; {temp} server {{ listen 127.0.0.1:{port}{listen};\n\
          location /lab/ {{ alias {lab}/; }}\n\
          location /norange/ {{ alias {lab}/; max_ranges 0; }}\n\
          location /noetag/ {{ alias {lab}/; etag off; }}\n\
@@ -219,8 +241,7 @@ pub fn nginx_of(lab: &Path) -> Option<(String, Program)> {
     std::fs::write(folder.path().join("nginx.conf"), conf).unwrap();
     let mut command = Command::new(nginx);
     command.args(["-e", &format!("{here}/error.log"), "-p", &here, "-c", &format!("{here}/nginx.conf")]);
-    let program = start("nginx", folder, port, &mut command)?;
-    Some((format!("http://127.0.0.1:{port}"), program))
+    start("nginx", folder, port, &mut command)
 }
 
 /// Copies the shelf to a server that takes objects.
