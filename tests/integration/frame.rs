@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray, RecordBatchReader};
 use datafusion::arrow::datatypes::Int64Type;
+use genomicframe::core::genome::{Interval, Region, RegionSet};
+use genomicframe::core::schema::{ROLE, ROLE_START};
+use genomicframe::expr::in_region_set;
 use genomicframe::prelude::*;
 
 use crate::support::{context, data, number, rows};
@@ -279,6 +282,45 @@ fn genomic_answers_are_those_of_sql() {
     let called = genotypes.iter().flatten().count() as u64;
     assert_eq!(called, ask("SELECT count(sample(format_gt, 'NA12891')) FROM VCF"));
     assert!(variants().extract_genotypes("nobody").unwrap_err().to_string().contains("no sample"));
+}
+
+/// A region for every other base, then few of them: texts of each would be 20 MB.
+#[test]
+fn very_many_regions_are_one_condition() {
+    let every_other = |from: i64, to: i64| -> RegionSet {
+        let base = |at| Interval::new(at, at).unwrap();
+        let on = |contig| (from..to).step_by(2).map(move |at| Region::new(contig, base(at)));
+        ["chr1", "2"].into_iter().flat_map(on).collect()
+    };
+    let dataset = tempfile::tempdir().unwrap();
+    let bams3 = dataset.path().join("x.bams3").display().to_string();
+    let convert =
+        std::process::Command::new(crate::support::gf()).args(["convert", &data("sample.bam"), &bams3]).output();
+    assert!(convert.unwrap().status.success());
+    let all = every_other(1, 1_000_000);
+    assert_eq!(all.len(), 1_000_000);
+    for path in [data("sample.bam"), bams3, data("cohort.vcf.gz"), data("genes.gff3.gz"), data("targets3.bed")] {
+        let frame = || GenomicFrame::scan(&path).unwrap();
+        let schema = frame().schema().unwrap();
+        let start = schema.fields().iter().find(|f| f.metadata().get(ROLE).is_some_and(|r| r == ROLE_START)).unwrap();
+        // All but those of one odd base, which lie between two regions.
+        let inside = frame().filter_by_regions(&all).count().unwrap();
+        let on = frame().filter_by_regions(["chr1", "chr2"]);
+        let outside = on.clone().filter(!in_region_set(all.clone())).count().unwrap();
+        assert!(inside > 0 && inside + outside == on.count().unwrap(), "{path}: {inside} + {outside}");
+        // Some regions prune, and alone they are what they are with another condition.
+        let some = every_other(20_001, 24_000);
+        let span = frame().filter_by_regions(["chr1:20001-23999", "chr2:20001-23999"]);
+        let kept = frame().filter_by_regions(some.clone());
+        let known = col(start.name()).is_not_null();
+        assert_eq!(kept.count().unwrap(), span.clone().filter(in_region_set(some.clone())).count().unwrap(), "{path}");
+        assert_eq!(kept.count().unwrap(), kept.clone().filter(known).count().unwrap(), "{path}");
+        let explained = kept.explain().unwrap();
+        assert!(explained.contains("4000 in all") && explained.contains("regions="), "{explained}");
+    }
+    let regions = GenomicFrame::scan_bed(data("targets3.bed")).unwrap().to_region_set().unwrap();
+    let listed = GenomicFrame::scan_bed(data("targets3.bed")).unwrap().to_intervals().unwrap();
+    assert_eq!(regions, listed.into_iter().collect());
 }
 
 #[test]

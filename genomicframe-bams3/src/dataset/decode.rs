@@ -155,7 +155,7 @@ impl PageDecoder {
 
     fn test_group(&mut self, run: &Run, number: usize) -> Result<Vec<bool>> {
         let group = &run.entry().groups[number];
-        let mut reader = GroupReader::new(group, &mut self.unpacker);
+        let mut reader = GroupReader::new(group, &mut self.unpacker).checked();
         for column in pages_of(group, &self.wanted.tested) {
             let Some(page) = group.page(column) else { continue };
             reader.put(page, run.bytes.find(&page.range())?)?;
@@ -177,7 +177,7 @@ impl PageDecoder {
         if passing.as_ref().is_some_and(|p| !p.contains(&true)) {
             return Ok(());
         }
-        let mut reader = GroupReader::new(group, &mut self.unpacker);
+        let mut reader = GroupReader::new(group, &mut self.unpacker).checked();
         for column in pages_of(group, &self.wanted.payload) {
             let Some(page) = group.page(column) else { continue };
             reader.put(page, run.bytes.find(&page.range())?)?;

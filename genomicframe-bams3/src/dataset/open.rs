@@ -205,6 +205,12 @@ async fn read_part(at: &Location, part: &IndexPart, early: &Early, io: &dyn Obje
             part.stats.rows
         ))));
     }
+    let mut groups = chunks.iter().flat_map(|c| &c.groups).map(|g| &g.stats);
+    if let Some(first) = groups.next() {
+        let mut merged = first.clone();
+        groups.for_each(|stats| merged.merge(stats));
+        merged.check_merged(&part.stats).map_err(here)?;
+    }
     for chunk in &chunks {
         if chunk.groups.iter().flat_map(|g| &g.pages).any(|page| page.range().end > chunk.bytes) {
             let what = format!("a page lies outside its chunk of {} bytes", chunk.bytes);

@@ -182,7 +182,7 @@ impl Fetched {
     fn records(&self, group: usize, is_tested: bool) -> Result<Vec<u8>> {
         let entry = &self.wanted.entry().groups[group];
         let mut unpacker = Unpacker::new()?;
-        let mut reader = GroupReader::new(entry, &mut unpacker);
+        let mut reader = GroupReader::new(entry, &mut unpacker).checked();
         for page in pages_of(entry, &self.parts).filter_map(|c| entry.page(c)) {
             reader.put(page, self.held.find(&page.range())?)?;
         }

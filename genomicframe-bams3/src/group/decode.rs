@@ -106,6 +106,7 @@ pub struct GroupReader<'a> {
     entry: &'a GroupEntry,
     pages: BTreeMap<ColumnId, Bytes>,
     unpacker: &'a mut Unpacker,
+    is_checked: bool,
     contigs: Option<Arc<Vec<i32>>>,
     starts: Option<Arc<Vec<i64>>>,
     spans: Option<Arc<Vec<i64>>>,
@@ -127,6 +128,7 @@ impl<'a> GroupReader<'a> {
             entry,
             pages: BTreeMap::new(),
             unpacker,
+            is_checked: false,
             contigs: None,
             starts: None,
             spans: None,
@@ -140,6 +142,12 @@ impl<'a> GroupReader<'a> {
             layouts: None,
             tag_counts: None,
         }
+    }
+
+    /// The same, but rows that are not what the index says of them are an error.
+    #[must_use]
+    pub fn checked(self) -> Self {
+        Self { is_checked: true, ..self }
     }
 
     /// Takes a page's bytes, as stored.
@@ -217,9 +225,17 @@ impl<'a> GroupReader<'a> {
                 Some(contig) => vec![contig; self.rows()],
                 None => self.ints(ColumnId::CONTIG)?,
             };
+            if self.is_checked {
+                self.entry.stats.check_contigs(&contigs)?;
+            }
             self.contigs = Some(Arc::new(contigs));
         }
         Ok(self.contigs.clone().unwrap_or_default())
+    }
+
+    /// Whether it can be told which rows have a place, where that is to be compared.
+    fn knows_contigs(&self) -> bool {
+        self.is_checked && (self.only_contig().is_some() || self.pages.contains_key(&ColumnId::CONTIG))
     }
 
     /// 0-based starts, -1 for none.
@@ -231,6 +247,9 @@ impl<'a> GroupReader<'a> {
             let starts: Vec<i64> = self.ints(ColumnId::START)?;
             if let Some(bad) = starts.iter().find(|s| !(-1..=i64::from(i32::MAX)).contains(*s)) {
                 return Err(Error::corrupt(format!("{bad} is no position")).field("start"));
+            }
+            if self.knows_contigs() {
+                self.entry.stats.check_starts(&*self.contigs()?, &starts)?;
             }
             self.starts = Some(Arc::new(starts));
         }
@@ -247,6 +266,9 @@ impl<'a> GroupReader<'a> {
             if let Some(bad) = spans.iter().find(|s| !(1..=1 << 60).contains(*s)) {
                 return Err(Error::corrupt(format!("{bad} is no span")).field("span"));
             }
+            if self.knows_contigs() && self.pages.contains_key(&ColumnId::START) {
+                self.entry.stats.check_ends(&*self.contigs()?, &*self.starts()?, &spans)?;
+            }
             self.spans = Some(Arc::new(spans));
         }
         Ok(self.spans.clone().unwrap_or_default())
@@ -258,7 +280,11 @@ impl<'a> GroupReader<'a> {
     /// As [`GroupReader::contigs`].
     pub fn flags(&mut self) -> Result<Arc<Vec<u16>>> {
         if self.flags.is_none() {
-            self.flags = Some(Arc::new(self.ints(ColumnId::FLAG)?));
+            let flags: Vec<u16> = self.ints(ColumnId::FLAG)?;
+            if self.is_checked {
+                self.entry.stats.check_flags(&flags)?;
+            }
+            self.flags = Some(Arc::new(flags));
         }
         Ok(self.flags.clone().unwrap_or_default())
     }
@@ -268,7 +294,11 @@ impl<'a> GroupReader<'a> {
     /// # Errors
     /// As [`GroupReader::contigs`].
     pub fn mapqs(&mut self) -> Result<Vec<u8>> {
-        self.ints(ColumnId::MAPQ)
+        let mapqs: Vec<u8> = self.ints(ColumnId::MAPQ)?;
+        if self.is_checked {
+            self.entry.stats.check_mapqs(&mapqs)?;
+        }
+        Ok(mapqs)
     }
 
     /// Bases of each row. Their sum is bounded.
@@ -280,6 +310,9 @@ impl<'a> GroupReader<'a> {
             let lengths: Vec<u32> = self.ints(ColumnId::LENGTH)?;
             if lengths.iter().map(|n| u64::from(*n)).sum::<u64>() > crate::codec::stream::LONGEST as u64 {
                 return Err(Error::limit("a row group of more than 1 Gi bases").field("length"));
+            }
+            if self.is_checked {
+                self.entry.stats.check_lengths(&lengths)?;
             }
             self.lengths = Some(Arc::new(lengths));
         }
@@ -336,7 +369,12 @@ impl<'a> GroupReader<'a> {
         let (contigs, starts, spans) = (self.contigs()?, self.starts()?, self.spans()?);
         let (flags, mates, places) = (self.flags()?, self.mates()?, self.places()?);
         let rows = Rows { contigs: &contigs, starts: &starts, spans: &spans, flags: &flags, mates: &mates };
-        self.decode(ColumnId::TLEN, encoding::TLEN, |input, u| mates::decode_lengths(rows, &places.1, input, u))
+        let tlens =
+            self.decode(ColumnId::TLEN, encoding::TLEN, |input, u| mates::decode_lengths(rows, &places.1, input, u))?;
+        if self.is_checked {
+            self.entry.stats.check_tlens(&tlens)?;
+        }
+        Ok(tlens)
     }
 
     /// CIGARs.

@@ -93,15 +93,18 @@ impl Layout<'_> {
     fn take(&mut self, field: &Field<'_>) -> Option<()> {
         let (length, nulls) = self.columns.next()?;
         let validity = self.buffers.next()?;
-        let bytes = |width: usize| length.checked_mul(width);
-        let mut next = |least: Option<usize>| self.buffers.next().zip(least).is_some_and(|(n, least)| n >= least);
+        // At least so many values, and none of them in part: Arrow panics at a buffer that ends within one.
+        let mut next = |values: usize, width: usize| {
+            let bytes = values.checked_mul(width);
+            self.buffers.next().zip(bytes).is_some_and(|(n, least)| n >= least && n.is_multiple_of(width.max(1)))
+        };
         // An empty column may have no offsets.
-        let offsets = if length == 0 { Some(0) } else { bytes(4).and_then(|n| n.checked_add(4)) };
+        let offsets = if length == 0 { 0 } else { length.checked_add(1)? };
         let fits = match field.type_type() {
-            Type::Int => next(bytes(field.type_as_int()?.bitWidth() as usize / 8)),
-            Type::FixedSizeBinary => next(bytes(field.type_as_fixed_size_binary()?.byteWidth() as usize)),
-            Type::Utf8 | Type::Binary => next(offsets) && next(Some(0)),
-            Type::List => next(offsets),
+            Type::Int => next(length, field.type_as_int()?.bitWidth() as usize / 8),
+            Type::FixedSizeBinary => next(length, field.type_as_fixed_size_binary()?.byteWidth() as usize),
+            Type::Utf8 | Type::Binary => next(offsets, 4) && next(0, 1),
+            Type::List => next(offsets, 4),
             _ => true,
         };
         if !fits || (nulls > 0 && validity < length.div_ceil(8)) {

@@ -1,6 +1,7 @@
 //! What an index says of chunks, row groups and pages (specification §4).
 
 mod arrow_ipc;
+mod contradictions;
 mod messages;
 mod stats;
 

@@ -49,6 +49,12 @@ impl Interval {
         start <= self.end.get() && end >= self.start.get()
     }
 
+    /// The span from the first base of either to the last one.
+    #[must_use]
+    pub fn through(self, other: Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
     /// What both share.
     pub fn intersection(self, other: Self) -> Option<Self> {
         Self::new(self.start.max(other.start).get(), self.end.min(other.end).get())

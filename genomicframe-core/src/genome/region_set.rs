@@ -1,11 +1,15 @@
 //! Sets of regions.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
+use std::sync::Arc;
 
 use super::{Interval, Region};
 
 /// A union of regions, each base counted once: per contig sorted, merged intervals; and whether unplaced reads belong.
+///
+/// A region takes 16 bytes. Copies share them.
 ///
 /// ```
 /// use genomicframe_core::genome::{Interval, Region, RegionSet};
@@ -19,7 +23,7 @@ use super::{Interval, Region};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RegionSet {
-    contigs: BTreeMap<String, Vec<Interval>>,
+    contigs: BTreeMap<String, Arc<Vec<Interval>>>,
     unplaced: bool,
 }
 
@@ -48,6 +52,7 @@ impl RegionSet {
     pub fn add(&mut self, contig: &str, mut intervals: Vec<Interval>) {
         match self.contigs.get_mut(contig) {
             Some(own) => {
+                let own = Arc::make_mut(own);
                 merge(&mut intervals);
                 let is_behind = match (own.last(), intervals.first()) {
                     (Some(last), Some(first)) => last.start() <= first.start(),
@@ -64,9 +69,19 @@ impl RegionSet {
             None => {
                 merge(&mut intervals);
                 if !intervals.is_empty() {
-                    self.contigs.insert(contig.to_owned(), intervals);
+                    self.contigs.insert(contig.to_owned(), Arc::new(intervals));
                 }
             }
+        }
+    }
+
+    /// Adds another set's list of a contig, as it is where there was none.
+    fn add_shared(&mut self, contig: &str, intervals: &Arc<Vec<Interval>>) {
+        match self.contigs.entry(contig.to_owned()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Arc::clone(intervals));
+            }
+            Entry::Occupied(_) => self.add(contig, intervals.to_vec()),
         }
     }
 
@@ -77,12 +92,51 @@ impl RegionSet {
 
     /// The intervals on one contig, sorted and disjoint.
     pub fn intervals(&self, contig: &str) -> &[Interval] {
-        self.contigs.get(contig).map_or(&[], Vec::as_slice)
+        self.contigs.get(contig).map_or(&[], |list| list.as_slice())
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared(&self, contig: &str) -> Arc<Vec<Interval>> {
+        self.contigs.get(contig).map_or_else(Arc::default, Arc::clone)
+    }
+
+    /// The part on contigs of which `keeps` is true.
+    pub(crate) fn on_contigs(&self, keeps: impl Fn(&str) -> bool) -> Self {
+        let kept = self.contigs.iter().filter(|(contig, _)| keeps(contig));
+        Self { contigs: kept.map(|(c, list)| (c.clone(), Arc::clone(list))).collect(), unplaced: self.unplaced }
+    }
+
+    /// A set that holds this one, of some `most` intervals: those with the least gaps between them are joined.
+    pub fn at_most(&self, most: usize) -> Self {
+        if self.len() <= most {
+            return self.clone();
+        }
+        // How many gaps need how many bits; joining all that need fewer than some leaves the others.
+        let mut gaps = [0usize; 65];
+        for list in self.contigs.values() {
+            list.windows(2).for_each(|w| gaps[bits(gap(w[0], w[1]))] += 1);
+        }
+        let (mut left, mut least) = (self.len(), 0);
+        while left > most && least < gaps.len() {
+            left -= gaps[least];
+            least += 1;
+        }
+        let join = |list: &Arc<Vec<Interval>>| {
+            let mut out: Vec<Interval> = Vec::new();
+            for next in list.iter() {
+                match out.last_mut() {
+                    Some(last) if bits(gap(*last, *next)) < least => *last = last.through(*next),
+                    _ => out.push(*next),
+                }
+            }
+            Arc::new(out)
+        };
+        Self { contigs: self.contigs.iter().map(|(c, list)| (c.clone(), join(list))).collect(), ..*self }
     }
 
     /// Number of disjoint regions.
     pub fn len(&self) -> usize {
-        self.contigs.values().map(Vec::len).sum::<usize>() + usize::from(self.unplaced)
+        self.contigs.values().map(|list| list.len()).sum::<usize>() + usize::from(self.unplaced)
     }
 
     /// Whether the span `start..=end` of `contig` touches the set.
@@ -102,7 +156,7 @@ impl RegionSet {
                 if a.end() < b.end() { i += 1 } else { j += 1 }
             }
             if !both.is_empty() {
-                out.contigs.insert(contig.clone(), both);
+                out.contigs.insert(contig.clone(), Arc::new(both));
             }
         }
         out
@@ -113,7 +167,7 @@ impl RegionSet {
         let mut out = Self { unplaced: self.unplaced, ..Self::default() };
         for (contig, intervals) in &self.contigs {
             for name in names(contig) {
-                out.add(&name, intervals.clone());
+                out.add_shared(&name, intervals);
             }
         }
         out
@@ -137,14 +191,17 @@ impl FromIterator<Region> for RegionSet {
 
 impl Extend<Region> for RegionSet {
     fn extend<T: IntoIterator<Item = Region>>(&mut self, regions: T) {
+        let mut added: BTreeMap<String, Vec<Interval>> = BTreeMap::new();
         for region in regions {
             if region.contig() == Region::UNPLACED {
                 self.unplaced = true;
+            } else if let Some(list) = added.get_mut(region.contig()) {
+                list.push(region.interval());
             } else {
-                self.contigs.entry(region.contig().to_owned()).or_default().push(region.interval());
+                added.insert(region.contig().to_owned(), vec![region.interval()]);
             }
         }
-        self.contigs.values_mut().for_each(merge);
+        added.into_iter().for_each(|(contig, intervals)| self.add(&contig, intervals));
     }
 }
 
@@ -160,11 +217,20 @@ fn merge(intervals: &mut Vec<Interval>) {
 fn push(merged: &mut Vec<Interval>, next: Interval) {
     match merged.last_mut() {
         Some(last) if next.start().get() <= last.end().get().saturating_add(1) => {
-            let (start, end) = (last.start().get(), last.end().max(next.end()).get());
-            *last = Interval::new(start, end).unwrap_or(*last);
+            *last = last.through(next);
         }
         _ => merged.push(next),
     }
+}
+
+/// Bases between two intervals, the later one behind.
+fn gap(one: Interval, other: Interval) -> u64 {
+    other.start().get().saturating_sub(one.end().get()).saturating_sub(1).max(0).unsigned_abs()
+}
+
+/// How many bits a number needs.
+fn bits(number: u64) -> usize {
+    (u64::BITS - number.leading_zeros()) as usize
 }
 
 /// How many regions are spelled out before the rest is counted.
@@ -195,6 +261,20 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn few_intervals_hold_all_of_many(
+            many in prop::collection::vec((0i64..10_000, 0i64..8, 0usize..3), 0..200),
+            most in 1usize..40,
+        ) {
+            let name = |n: &usize| ["chr1", "chr2", "*"][*n];
+            let set: RegionSet =
+                many.iter().map(|(start, more, n)| Region::new(name(n), Interval::new(*start, start + more).unwrap())).collect();
+            let few = set.at_most(most);
+            prop_assert!(few.len() <= most.max(3), "{} of {}", few.len(), set.len());
+            prop_assert!(set.len() > most || few == set);
+            prop_assert_eq!(set.intersection(&few), set);
+        }
+
         #[test]
         fn pieces_in_any_order_make_the_same_set(
             pieces in prop::collection::vec(prop::collection::vec((0i64..300, 0i64..8), 0..6), 0..8),

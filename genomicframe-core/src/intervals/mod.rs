@@ -5,6 +5,7 @@
 //! | `span` | [`Span`]: the interval that all of these take |
 //! | `index` | [`IntervalIndex`]: which intervals overlap a span |
 //! | `counts` | [`Counts`]: how many do, and nothing else |
+//! | `presence` | [`Presence`]: whether any does, and nothing else |
 //! | `nearest` | [`Neighbours`]: which lie nearest to a span |
 //! | `merge` | [`merge`], [`cluster`]: intervals that touch or lie near are one, or of one group |
 //! | `union` | [`Union`]: the bases of all; what it covers of a span, leaves of it, and leaves of a contig |
@@ -22,6 +23,7 @@ mod index;
 mod merge;
 mod nearest;
 mod positions;
+mod presence;
 mod span;
 mod steps;
 #[cfg(test)]
@@ -33,6 +35,7 @@ pub use counts::Counts;
 pub use index::IntervalIndex;
 pub use merge::{Merged, cluster, merge};
 pub use nearest::{Choice, Neighbour, Neighbours, Ties};
+pub use presence::Presence;
 pub use span::Span;
 pub use union::Union;
 pub use windows::Windows;

@@ -20,10 +20,14 @@ use crate::genome::{Contigs, Interval, Region, RegionSet};
 /// assert_eq!(narrow(&[on, from, to], columns, None).unwrap().to_string(), "chr1:100-200");
 /// ```
 pub fn narrow(conditions: &[Condition], columns: SpanColumns, contigs: Option<&Contigs>) -> Option<RegionSet> {
-    if let [Condition::Overlaps(set)] = conditions {
+    let scope = Scope { columns, contigs };
+    let (sets, others): (Vec<_>, Vec<_>) = conditions.iter().partition(|c| matches!(c, Condition::Overlaps(_)));
+    // A set alone may have very many regions, and stays what it is.
+    if let [Condition::Overlaps(set)] = sets.as_slice()
+        && scope.product(others.iter().map(|c| scope.of(c, true))).is_none()
+    {
         return Some(of_set(set, columns, contigs));
     }
-    let scope = Scope { columns, contigs };
     let boxes = scope.all_of(conditions, true)?;
     let mut out = Vec::new();
     for b in &boxes {
@@ -46,14 +50,17 @@ pub fn narrow(conditions: &[Condition], columns: SpanColumns, contigs: Option<&C
     Some(regions)
 }
 
-/// What a set alone confines: it may have very many regions.
+/// What a set alone confines.
 fn of_set(set: &RegionSet, columns: SpanColumns, contigs: Option<&Contigs>) -> RegionSet {
-    let mut out = RegionSet::empty();
-    for (contig, intervals) in set.iter().filter(|(name, _)| contigs.is_none_or(|c| c.get(name).is_some())) {
-        let spans = intervals.iter().map(|i| if columns.zero_based { beside(*i) } else { *i });
-        out.add(contig, spans.collect());
+    let known = set.on_contigs(|name| contigs.is_none_or(|c| c.get(name).is_some()));
+    if !columns.zero_based {
+        return known;
     }
-    if set.has_unplaced() {
+    let mut out = RegionSet::empty();
+    for (contig, intervals) in known.iter() {
+        out.add(contig, intervals.iter().map(|i| beside(*i)).collect());
+    }
+    if known.has_unplaced() {
         out.add_unplaced();
     }
     out
@@ -211,6 +218,7 @@ impl Scope<'_> {
     }
 
     fn overlapping(&self, regions: &RegionSet) -> Vec<Bounds> {
+        let regions = &regions.at_most(MOST);
         let place = |contig: &str, i: &Interval| Bounds {
             contigs: Some(BTreeSet::from([contig.to_owned()])),
             unplaced: false,

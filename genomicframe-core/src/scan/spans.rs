@@ -25,7 +25,7 @@ pub struct SpanColumns {
 pub struct SpanFilter {
     regions: Arc<RegionSet>,
     contig: Vec<u8>,
-    intervals: Vec<Interval>,
+    intervals: Arc<Vec<Interval>>,
     /// The first interval that ends at or after the last record's start.
     next: usize,
     last_start: i64,
@@ -48,7 +48,7 @@ impl SpanFilter {
         Self {
             regions,
             contig: Vec::new(),
-            intervals: Vec::new(),
+            intervals: Arc::default(),
             next: 0,
             last_start: i64::MIN,
             must_be_sorted,
@@ -109,7 +109,7 @@ impl SpanFilter {
             self.contig.clear();
             self.contig.extend_from_slice(contig);
             let name = std::str::from_utf8(contig).unwrap_or_default();
-            self.intervals = self.regions.intervals(name).to_vec();
+            self.intervals = self.regions.shared(name);
             self.next = 0;
             self.last_start = i64::MIN;
             self.find_last_wanted();

@@ -8,11 +8,11 @@ use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use genomicframe_core::schema::{ROLE, ROLE_CONTIG, ROLE_END, ROLE_START};
 
-use crate::functions::{self, regions};
+use crate::functions::{self, region_sets, regions};
 
 /// Fills in what an expression leaves to the table of the given schema.
 ///
-/// - `in_region('chr1:1-2')` gets the columns whose metadata say contig, start and end; of several tables' columns the
+/// - `in_region('chr1:1-2')`, or the question about a set of regions, gets the columns whose metadata say contig, start and end; of several tables' columns the
 ///   first table's.
 /// - A column that the table does not have, but that is a question's name (`col("is_snp")`), becomes that question.
 ///
@@ -26,7 +26,8 @@ pub fn bind_row_functions(expr: Expr, schema: &DFSchema) -> Result<Transformed<E
 fn bind(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expr {
         Expr::ScalarFunction(ScalarFunction { func, args })
-            if func.name() == regions::IN_REGION && regions::is_unbound(&args) =>
+            if func.name() == regions::IN_REGION && regions::is_unbound(&args)
+                || func.name() == region_sets::IN_REGION_SET && args.is_empty() =>
         {
             let args = span(schema)?.into_iter().map(Expr::Column).chain(args).collect();
             Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args })))

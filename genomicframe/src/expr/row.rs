@@ -2,10 +2,13 @@
 //!
 //! Boolean ones also work as computed columns: `col("is_snp")` where the table has no such column.
 
+use std::sync::Arc;
+
 use datafusion::logical_expr::{Expr, ScalarUDF};
 use datafusion::prelude::{col, lit};
+use genomicframe_core::genome::RegionSet;
 
-use crate::functions::{filters, flags, regions, variants};
+use crate::functions::{filters, flags, region_sets, regions, variants};
 
 fn of_alleles(function: ScalarUDF) -> Expr {
     function.call(vec![col("ref"), col("alt")])
@@ -70,6 +73,19 @@ pub fn in_region(region: &str) -> Expr {
 pub fn in_regions<'a>(any: impl IntoIterator<Item = &'a str>) -> Expr {
     let regions: Vec<_> = any.into_iter().map(lit).collect();
     if regions.is_empty() { lit(false) } else { regions::in_region().call(regions) }
+}
+
+/// The row's span overlaps a set's regions, however many they are: [`in_region`].
+///
+/// ```
+/// use genomicframe::core::genome::{Interval, Region, RegionSet};
+/// use genomicframe::expr::in_region_set;
+///
+/// let every_other_base = (1..1000).step_by(2).map(|base| Region::new("chr1", Interval::new(base, base).unwrap()));
+/// let some = in_region_set(every_other_base.collect::<RegionSet>());
+/// ```
+pub fn in_region_set(regions: impl Into<Arc<RegionSet>>) -> Expr {
+    region_sets::in_region_set(regions.into()).call(Vec::new())
 }
 
 macro_rules! flag_predicates {

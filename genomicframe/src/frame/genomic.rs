@@ -1,12 +1,12 @@
 //! Terminal calls that answer in the words of genomics.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::logical_expr::{Expr, col};
-use genomicframe_core::genome::{Interval, Region};
+use genomicframe_core::genome::{Interval, Region, RegionSet};
 use genomicframe_core::stats::{Stats, VariantStats};
 
 use super::GenomicFrame;
@@ -14,6 +14,10 @@ use super::roles::Place;
 use crate::error::{Error, Result};
 use crate::expr::{count_all, sample};
 use crate::functions::variants::variant_type;
+
+/// Places of a contig that are added to a set at once, at least: where rows are not sorted, each time is a pass over what is
+/// there.
+const TOGETHER: usize = 1 << 16;
 
 impl GenomicFrame {
     /// How many alternate alleles are transitions (A↔G, C↔T), as `bcftools stats` counts them.
@@ -65,14 +69,54 @@ impl GenomicFrame {
     /// # Errors
     /// When the frame has no contig, start and end columns; what is wrong with a verb or a file.
     pub fn to_intervals(&self) -> Result<Vec<Region>> {
+        let mut regions = Vec::new();
+        self.each_place(|contig, interval| regions.push(Region::new(contig, interval)))?;
+        Ok(regions)
+    }
+
+    /// The bases that any row covers, for [`GenomicFrame::filter_by_regions`]. Rows come in batches, so that memory is that of
+    /// the set: 16 bytes for each stretch of neighbouring bases.
+    ///
+    /// ```
+    /// use genomicframe::prelude::*;
+    ///
+    /// # fn main() -> genomicframe::Result<()> {
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/panel.bed");
+    /// let panel = GenomicFrame::scan_bed(path)?.to_region_set()?;
+    /// assert!(!panel.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`GenomicFrame::to_intervals`].
+    pub fn to_region_set(&self) -> Result<RegionSet> {
+        let mut set = RegionSet::empty();
+        let mut pending: HashMap<String, Vec<Interval>> = HashMap::new();
+        self.each_place(|contig, interval| match pending.get_mut(contig) {
+            Some(list) => {
+                list.push(interval);
+                if list.len() >= TOGETHER.max(set.intervals(contig).len()) {
+                    set.add(contig, std::mem::take(list));
+                }
+            }
+            None => {
+                pending.insert(contig.to_owned(), vec![interval]);
+            }
+        })?;
+        pending.into_iter().for_each(|(contig, list)| set.add(&contig, list));
+        Ok(set)
+    }
+
+    fn each_place(&self, mut each: impl FnMut(&str, Interval)) -> Result<()> {
         let place = Place::of(self.dataframe()?.schema())?;
         let exprs = vec![
             Expr::Column(place.contig.clone()).alias("contig"),
             place.first().alias("first"),
             place.last().alias("last"),
         ];
-        let mut regions = Vec::new();
-        for batch in self.clone().select_exprs(exprs).collect()? {
+        for batch in self.clone().select_exprs(exprs).to_arrow_stream()? {
+            let batch = batch?;
             let contigs = text(&batch, 0)?;
             let (first, last) = (integers(&batch, 1)?, integers(&batch, 2)?);
             let (contigs, first, last) =
@@ -82,11 +126,11 @@ impl GenomicFrame {
                     && first.is_valid(row)
                     && let Some(interval) = Interval::new(first.value(row), last.value(row))
                 {
-                    regions.push(Region::new(contigs.value(row), interval));
+                    each(contigs.value(row), interval);
                 }
             }
         }
-        Ok(regions)
+        Ok(())
     }
 
     /// How many rows cover each stretch of the genome: stretches in order, those that no row covers left out. All places are

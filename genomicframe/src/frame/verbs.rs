@@ -7,49 +7,55 @@ use genomicframe_core::genome::{Region, RegionSet};
 
 use super::{GenomicFrame, fold};
 use crate::error::{Error, Result};
-use crate::expr::{bind_row_functions, in_regions, is_snp, is_transition};
+use crate::expr::{bind_row_functions, in_region, in_region_set, in_regions, is_snp, is_transition};
 use crate::functions::rewrite_list_comparisons;
 
-/// What names a region or several: samtools' strings, 1-based and inclusive.
+/// What names a region or several: samtools' strings, 1-based and inclusive, or regions that a program holds.
 pub trait Regions {
-    /// The region strings.
-    fn regions(self) -> Vec<String>;
+    /// The condition that a row's span overlaps any of them.
+    fn condition(self) -> Expr;
 }
 
 impl Regions for &str {
-    fn regions(self) -> Vec<String> {
-        vec![self.to_owned()]
+    fn condition(self) -> Expr {
+        in_region(self)
     }
 }
 
 impl Regions for Region {
-    fn regions(self) -> Vec<String> {
-        vec![self.to_string()]
+    fn condition(self) -> Expr {
+        in_region_set(std::iter::once(self).collect::<RegionSet>())
     }
 }
 
 impl Regions for &RegionSet {
-    fn regions(self) -> Vec<String> {
-        let placed = self.iter().flat_map(|(contig, all)| all.iter().map(move |i| Region::new(contig, *i).to_string()));
-        placed.chain(self.has_unplaced().then(|| Region::UNPLACED.to_owned())).collect()
+    fn condition(self) -> Expr {
+        self.clone().condition()
+    }
+}
+
+impl Regions for RegionSet {
+    fn condition(self) -> Expr {
+        in_region_set(self)
     }
 }
 
 impl<T: ToString> Regions for &[T] {
-    fn regions(self) -> Vec<String> {
-        self.iter().map(ToString::to_string).collect()
+    fn condition(self) -> Expr {
+        let texts: Vec<String> = self.iter().map(ToString::to_string).collect();
+        in_regions(texts.iter().map(String::as_str))
     }
 }
 
 impl<T: ToString, const N: usize> Regions for [T; N] {
-    fn regions(self) -> Vec<String> {
-        self.as_slice().regions()
+    fn condition(self) -> Expr {
+        self.as_slice().condition()
     }
 }
 
 impl<T: ToString, const N: usize> Regions for &[T; N] {
-    fn regions(self) -> Vec<String> {
-        self.as_slice().regions()
+    fn condition(self) -> Expr {
+        self.as_slice().condition()
     }
 }
 
@@ -99,19 +105,17 @@ impl GenomicFrame {
     ///
     /// ```
     /// use genomicframe::GenomicFrame;
-    /// use genomicframe::core::genome::RegionSet;
     ///
     /// # let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data");
-    /// let panel: RegionSet = GenomicFrame::scan(format!("{data}/panel.bed"))?.to_intervals()?.into_iter().collect();
-    /// let reads = GenomicFrame::scan(format!("{data}/sample.bam"))?.filter_by_regions(&panel);
+    /// let panel = GenomicFrame::scan(format!("{data}/panel.bed"))?.to_region_set()?;
+    /// let reads = GenomicFrame::scan(format!("{data}/sample.bam"))?.filter_by_regions(panel);
     /// assert!(reads.count()? > 0);
     /// # Ok::<(), genomicframe::Error>(())
     /// ```
     ///
-    /// Very many regions are better a frame of their own ([`GenomicFrame::filter_by_overlap`]).
+    /// A set may have very many: a region takes 16 bytes.
     pub fn filter_by_regions(self, regions: impl Regions) -> Self {
-        let regions = regions.regions();
-        self.filter(in_regions(regions.iter().map(String::as_str)))
+        self.filter(regions.condition())
     }
 
     /// Keeps variants whose `qual`, or alignments whose `mapq`, is at least `minimum`. Rows without a quality go.

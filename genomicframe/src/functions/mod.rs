@@ -23,6 +23,7 @@ pub mod genotypes;
 mod list_rewrite;
 pub mod lists;
 pub mod overlaps;
+pub(crate) mod region_sets;
 pub mod regions;
 pub mod variants;
 

@@ -10,6 +10,9 @@ use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator, expr::InList
 use genomicframe_core::genome::{Contigs, Region, RegionSet, resolve_names};
 use genomicframe_core::scan::{Condition, Literal, Op, SpanColumns};
 
+use crate::functions::region_sets;
+use crate::functions::regions::IN_REGION;
+
 /// A table's columns as conditions see them.
 pub(super) struct Translator<'a> {
     pub(super) schema: &'a Schema,
@@ -46,7 +49,11 @@ impl Translator<'_> {
             Expr::Literal(ScalarValue::Boolean(Some(true)), _) => Some(Condition::And(Vec::new())),
             Expr::Literal(ScalarValue::Boolean(Some(false)), _) => Some(Condition::Or(Vec::new())),
             Expr::Alias(alias) => self.translate(&alias.expr),
-            Expr::ScalarFunction(call) if call.func.name() == "in_region" => self.in_region(&call.args),
+            Expr::ScalarFunction(call) => match region_sets::set_of(&call.func) {
+                Some(set) => self.in_region_set(&call.args, set),
+                None if call.func.name() == IN_REGION => self.in_region(&call.args),
+                None => None,
+            },
             _ => None,
         }
     }
@@ -126,12 +133,22 @@ impl Translator<'_> {
             Some(Literal::Text(text)) => Region::parse(&text, known).ok(),
             _ => None,
         });
-        let regions: RegionSet = regions.collect::<Option<Vec<_>>>()?.into_iter().collect();
-        let (own, replaced) = resolve_names(&regions, self.contigs);
-        self.replaced.borrow_mut().extend(replaced);
-        let overlaps = Condition::Overlaps(Arc::new(own));
+        let overlaps = self.overlaps(&regions.collect::<Option<RegionSet>>()?);
         // Without an end the function looks at the start alone: narrower than an overlap, which still confines it.
         Some(if whole { overlaps } else { Condition::And(vec![overlaps, Condition::Unknown]) })
+    }
+
+    /// The same of a set, over this table's own span.
+    fn in_region_set(&self, args: &[Expr], set: &RegionSet) -> Option<Condition> {
+        let span = self.span?;
+        let place: Vec<String> = args.iter().map(|a| self.column(a)).collect::<Option<_>>()?;
+        (place == [span.contig, span.start, span.end]).then(|| self.overlaps(set))
+    }
+
+    fn overlaps(&self, regions: &RegionSet) -> Condition {
+        let (own, replaced) = resolve_names(regions, self.contigs);
+        self.replaced.borrow_mut().extend(replaced);
+        Condition::Overlaps(Arc::new(own))
     }
 }
 

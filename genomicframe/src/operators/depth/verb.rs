@@ -7,7 +7,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, col, ident, lit};
 use genomicframe_core::depth::{Layout, Statistic, Windows};
-use genomicframe_core::genome::{Contigs, Interval, Region, RegionSet};
+use genomicframe_core::genome::{Contigs, Region, RegionSet};
 use genomicframe_core::scan::Dataset;
 
 use super::lists;
@@ -15,7 +15,7 @@ use super::node::{Depth, Spec};
 use super::options::{DepthBy, DepthOptions};
 use crate::context::GenomicContext;
 use crate::error::{Error, Result};
-use crate::expr::in_regions;
+use crate::expr::in_region_set;
 use crate::frame::{GenomicFrame, bind};
 use crate::runtime;
 use crate::scan::GenomicTable;
@@ -111,8 +111,7 @@ impl GenomicContext {
             within = Some(lists::regions(windows, &source.contigs));
         }
         if let Some(within) = within {
-            let texts: Vec<String> = texts(&within);
-            let inside = bind(&kept, in_regions(texts.iter().map(String::as_str)))?;
+            let inside = bind(&kept, in_region_set(within))?;
             kept = kept.filter(inside)?;
         }
         let names = options.rules.columns();
@@ -198,15 +197,6 @@ impl Bits for Expr {
     fn bitwise_and_lit(self, bits: u16) -> Expr {
         datafusion::logical_expr::binary_expr(self, datafusion::logical_expr::Operator::BitwiseAnd, lit(bits))
     }
-}
-
-/// Regions as the function `in_region` takes them.
-fn texts(regions: &RegionSet) -> Vec<String> {
-    let of = |(name, spans): (&str, &[Interval])| {
-        let name = name.to_owned();
-        spans.iter().map(|span| Region::new(name.clone(), *span).to_string()).collect::<Vec<_>>()
-    };
-    regions.iter().flat_map(of).collect()
 }
 
 impl GenomicFrame {

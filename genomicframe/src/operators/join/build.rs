@@ -9,14 +9,16 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
 use datafusion::physical_plan::spill::get_record_batch_memory_size;
 use datafusion::physical_plan::{PhysicalExpr, SendableRecordBatchStream};
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use genomicframe_core::genome::RegionSet;
 
 use super::block::{self, Block};
 use super::condition::Overlap;
 use super::pairs::Output;
+use super::places::{PlaceRows, Places};
 use super::probe::Marks;
-use super::spill::{SpilledBlock, Spiller};
+use super::spill::{Blocks, SpilledBlock, Spiller};
 use crate::scan::SpansIn;
 
 /// What two sides are compared by. Left is the side that is read first.
@@ -40,12 +42,13 @@ pub(super) struct Build {
     /// Streams of the right side that are yet to end.
     probes: AtomicUsize,
     /// Held as long as the rows are.
-    _memory: MemoryReservation,
+    memory: MemoryReservation,
 }
 
 #[derive(Debug)]
 pub(super) enum Rows {
     Held(Arc<Block>),
+    Places(Arc<Places>),
     Spilled(Vec<SpilledBlock>, Arc<Spiller>),
 }
 
@@ -54,56 +57,31 @@ const INDEX_BYTES: usize = 48;
 /// Blocks of all partitions, each held twice while it is made, fit into the memory that was had.
 const SHARE: usize = 3;
 
+/// Regions that a scan is told of: where there are more, those with the least between them are one.
+const MOST_TOLD: usize = 1 << 20;
+
 /// What a batch takes when it is held.
 pub(super) fn memory_of(batch: &RecordBatch) -> usize {
     get_record_batch_memory_size(batch) + batch.num_rows() * INDEX_BYTES
 }
 
 impl Build {
-    /// Reads all of `stream`, and tells `filter` what it covers.
+    /// Reads all of `stream`, and tells `filter` what it covers. Where there are rows of `places`, these are all that is kept.
     pub(super) async fn read(
-        mut stream: SendableRecordBatchStream,
+        stream: SendableRecordBatchStream,
         sides: &Sides,
+        places: Option<&PlaceRows>,
         output: &Output,
-        probes: usize,
-        memory: MemoryReservation,
-        spiller: Arc<Spiller>,
+        room: Room,
         filter: Option<&DynamicFilterPhysicalExpr>,
     ) -> Result<Self> {
-        let schema = stream.schema();
-        let (mut held, mut spilled, mut rows) = (Vec::new(), None, 0);
-        let mut covered = RegionSet::empty();
         let contig = sides.contig.filter(|_| filter.is_some());
-        while let Some(batch) = stream.next().await {
-            let batch = batch?;
-            rows += batch.num_rows();
-            if spilled.is_none() && memory.try_grow(memory_of(&batch)).is_err() {
-                let mut blocks = spiller.blocks(memory.size() / (SHARE * probes.max(1)));
-                for batch in held.drain(..) {
-                    blocks.add(&batch, sides)?;
-                    cover(contig, sides, &batch, &mut covered)?;
-                }
-                memory.free();
-                spilled = Some(blocks);
-            }
-            match &mut spilled {
-                Some(blocks) => {
-                    blocks.add(&batch, sides)?;
-                    cover(contig, sides, &batch, &mut covered)?;
-                }
-                None => held.push(batch),
-            }
-        }
-        let rows_of = match spilled {
-            Some(blocks) => Rows::Spilled(blocks.finish()?, spiller),
-            None => {
-                let block = Block::new(&schema, &held, 0, &sides.left_keys, &sides.spans.left)?;
-                drop(held);
-                memory.resize(block.memory());
-                cover(contig, sides, &block.batch, &mut covered)?;
-                Rows::Held(Arc::new(block))
-            }
+        let mut reading = Reading { sides, contig, covered: RegionSet::empty(), room, number: 0 };
+        let rows = match places {
+            Some(places) => reading.places(stream, places).await?,
+            None => reading.rows(stream).await?,
         };
+        let Reading { covered, room: Room { probes, memory, .. }, number, .. } = reading;
         if let (Some(filter), Some(contig)) = (filter, sides.contig) {
             let right = &sides.spans.right;
             let spans = SpansIn {
@@ -116,8 +94,13 @@ impl Build {
             filter.update(Arc::new(spans))?;
             filter.mark_complete();
         }
-        let marks = output.marks_left().then(|| Arc::new(Marks::new(rows)));
-        Ok(Self { rows: rows_of, number: rows, marks, probes: AtomicUsize::new(probes), _memory: memory })
+        let marks = output.marks_left().then(|| Arc::new(Marks::new(number)));
+        Ok(Self { rows, number, marks, probes: AtomicUsize::new(probes), memory })
+    }
+
+    /// Bytes of what is held.
+    pub(super) fn memory(&self) -> usize {
+        self.memory.size()
     }
 
     /// After one of the right side's streams: behind the last, the rows that the join hands out for having a partner or none.
@@ -140,10 +123,11 @@ impl Build {
         })
     }
 
-    /// All rows, with the number of each batch's first one.
-    fn batches(&self) -> impl Stream<Item = Result<(RecordBatch, usize)>> + Send + use<> {
+    /// All rows, with the number of each batch's first one; none where only their places are kept.
+    fn batches(&self) -> BoxStream<'static, Result<(RecordBatch, usize)>> {
         match &self.rows {
-            Rows::Held(block) => stream::iter([Ok((block.batch.clone(), block.first))]).left_stream(),
+            Rows::Held(block) => stream::iter([Ok((block.batch.clone(), block.first))]).boxed(),
+            Rows::Places(_) => stream::empty().boxed(),
             Rows::Spilled(blocks, spiller) => {
                 let spiller = Arc::clone(spiller);
                 let each = stream::iter(blocks.clone()).map(move |block| {
@@ -155,17 +139,104 @@ impl Build {
                         (batch, first)
                     }))
                 });
-                each.try_flatten().right_stream()
+                each.try_flatten().boxed()
             }
         }
     }
 }
 
-/// Adds what the batch's rows cover.
-fn cover(contig: Option<usize>, sides: &Sides, batch: &RecordBatch, into: &mut RegionSet) -> Result<()> {
-    match contig.and_then(|contig| sides.left_keys.get(contig)) {
-        Some(contig) => block::regions(contig, &sides.spans.left, batch, into),
-        None => Ok(()),
+/// Where rows are held, and where those go that do not fit.
+pub(super) struct Room {
+    /// Partitions of the right side, of which each may hold a block.
+    pub(super) probes: usize,
+    pub(super) memory: MemoryReservation,
+    pub(super) spiller: Arc<Spiller>,
+}
+
+/// The left side while it is read.
+struct Reading<'a> {
+    sides: &'a Sides,
+    /// Which key is the contig, where what rows cover is to be told.
+    contig: Option<usize>,
+    covered: RegionSet,
+    room: Room,
+    /// Rows so far.
+    number: usize,
+}
+
+impl Reading<'_> {
+    async fn rows(&mut self, mut stream: SendableRecordBatchStream) -> Result<Rows> {
+        let schema = stream.schema();
+        let (mut held, mut spilled) = (Vec::new(), None);
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            self.number += batch.num_rows();
+            if spilled.is_none() && self.room.memory.try_grow(memory_of(&batch)).is_err() {
+                let mut blocks = self.blocks();
+                for batch in held.drain(..) {
+                    self.spill(&mut blocks, &batch, self.sides)?;
+                }
+                spilled = Some(blocks);
+            }
+            match &mut spilled {
+                Some(blocks) => self.spill(blocks, &batch, self.sides)?,
+                None => held.push(batch),
+            }
+        }
+        if let Some(blocks) = spilled {
+            return Ok(Rows::Spilled(blocks.finish()?, Arc::clone(&self.room.spiller)));
+        }
+        let block = Block::new(&schema, &held, 0, &self.sides.left_keys, &self.sides.spans.left)?;
+        drop(held);
+        self.room.memory.resize(block.memory());
+        self.cover(&block.batch, self.sides)?;
+        Ok(Rows::Held(Arc::new(block)))
+    }
+
+    async fn places(&mut self, mut stream: SendableRecordBatchStream, rows: &PlaceRows) -> Result<Rows> {
+        let (mut places, mut spilled) = (Places::default(), None);
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            self.number += batch.num_rows();
+            places.add(&batch, self.sides)?;
+            // Twice: what they cover is made of them too.
+            if spilled.is_none() && self.room.memory.try_resize(2 * places.memory()).is_ok() {
+                continue;
+            }
+            let blocks = spilled.get_or_insert_with(|| self.blocks());
+            for batch in std::mem::take(&mut places).batches(&rows.schema) {
+                self.spill(blocks, &batch?, &rows.sides)?;
+            }
+        }
+        if let Some(blocks) = spilled {
+            return Ok(Rows::Spilled(blocks.finish()?, Arc::clone(&self.room.spiller)));
+        }
+        places.finish();
+        if self.contig.is_some() {
+            self.covered = places.regions().at_most(MOST_TOLD);
+        }
+        self.room.memory.resize(places.memory());
+        Ok(Rows::Places(Arc::new(places)))
+    }
+
+    /// Blocks of which each partition can hold one in the memory that was had, which is given back for that.
+    fn blocks(&self) -> Blocks {
+        let bytes = self.room.memory.size() / (SHARE * self.room.probes.max(1));
+        self.room.memory.free();
+        self.room.spiller.blocks(bytes)
+    }
+
+    fn spill(&mut self, blocks: &mut Blocks, batch: &RecordBatch, sides: &Sides) -> Result<()> {
+        blocks.add(batch, sides)?;
+        self.cover(batch, sides)
+    }
+
+    /// Adds what the batch's rows cover.
+    fn cover(&mut self, batch: &RecordBatch, sides: &Sides) -> Result<()> {
+        match self.contig.and_then(|contig| sides.left_keys.get(contig)) {
+            Some(contig) => block::regions(contig, &sides.spans.left, batch, &mut self.covered),
+            None => Ok(()),
+        }
     }
 }
 

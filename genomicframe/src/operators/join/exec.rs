@@ -30,8 +30,9 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::super::once::Once;
-use super::build::{Build, Rows, Sides};
+use super::build::{Build, Room, Rows, Sides};
 use super::pairs::Output;
+use super::places::PlaceRows;
 use super::rows::Probing;
 use super::spill::{Router, Spiller};
 
@@ -149,17 +150,21 @@ impl IntervalJoinExec {
         self.build.get(|| {
             let stream = self.left.execute(0, Arc::clone(context));
             let memory = MemoryConsumer::new("IntervalJoin").with_can_spill(true).register(context.memory_pool());
-            let spiller = Spiller::new(context.runtime_env(), SpillMetrics::new(&self.metrics, 0), self.left.schema());
+            let places = PlaceRows::of(&self.sides, output, &self.left.schema());
+            let schema = places.as_ref().map_or_else(|| self.left.schema(), |rows| Arc::clone(&rows.schema));
+            let spiller = Spiller::new(context.runtime_env(), SpillMetrics::new(&self.metrics, 0), schema);
             let probes = self.right.output_partitioning().partition_count();
+            let room = Room { probes, memory, spiller: Arc::new(spiller) };
             let (sides, output, filter) = (self.sides.clone(), Arc::clone(output), self.filter.clone());
             let time = MetricBuilder::new(&self.metrics).subset_time("build_time", 0);
             let rows = MetricBuilder::new(&self.metrics).counter("build_rows", 0);
+            let held = MetricBuilder::new(&self.metrics).gauge("build_mem_used", 0);
             let blocks = MetricBuilder::new(&self.metrics).counter("spilled_blocks", 0);
             async move {
                 let _timer = time.timer();
-                let spiller = Arc::new(spiller);
-                let built = Build::read(stream?, &sides, &output, probes, memory, spiller, filter.as_deref()).await?;
+                let built = Build::read(stream?, &sides, places.as_ref(), &output, room, filter.as_deref()).await?;
                 rows.add(built.number);
+                held.add(built.memory());
                 if let Rows::Spilled(spilled, _) = &built.rows {
                     blocks.add(spilled.len());
                 }
@@ -268,7 +273,10 @@ impl ExecutionPlan for IntervalJoinExec {
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let output = self.output(context.session_config().batch_size(), baseline.elapsed_compute().clone());
         let build = self.build(&output, &context);
-        let (sides, right) = (Arc::new(self.sides.clone()), Arc::clone(&self.right));
+        // As the left side's rows are kept.
+        let places = PlaceRows::of(&self.sides, &output, &self.left.schema());
+        let sides = Arc::new(places.map_or_else(|| self.sides.clone(), |rows| rows.sides));
+        let right = Arc::clone(&self.right);
         let spill = SpillMetrics::new(&self.metrics, partition);
         let rows = async move {
             let build = build.await?;

@@ -8,6 +8,7 @@
 //! | `keys` | the columns that must be equal |
 //! | `build` | the side that is read first, and what it tells the other side's scan |
 //! | `block` | its rows, or as many as fit into memory, with an index for each key |
+//! | `places` | places alone, where nothing else is asked of its rows |
 //! | `spill` | rows that do not fit, on disk |
 //! | `rows` | a partition's rows of the join |
 //! | `probe` | the other side's rows, batch by batch |
@@ -19,6 +20,7 @@ mod condition;
 mod exec;
 mod keys;
 mod pairs;
+mod places;
 mod probe;
 mod rows;
 mod rule;

@@ -34,6 +34,11 @@ impl Probing {
         let (build, output) = (Arc::clone(&self.build), Arc::clone(&self.output));
         let joined = match &build.rows {
             Rows::Held(block) => self.held(Arc::clone(block), probe).boxed(),
+            Rows::Places(places) => {
+                let places = Arc::clone(places);
+                let rows = probe.map(move |batch| places.join(&batch?, &self.sides, &self.output));
+                rows.try_filter_map(|rows| std::future::ready(Ok(rows))).boxed()
+            }
             Rows::Spilled(blocks, spiller) => {
                 let spilled = self.spilled(blocks.clone(), Arc::clone(spiller), probe, router, memory);
                 stream::once(spilled).try_flatten().boxed()

@@ -94,15 +94,33 @@ fn contig(on: JoinOnRef<'_>, left: &Schema, right: &Schema) -> Option<usize> {
         let column = e.downcast_ref::<Column>()?;
         of.fields().get(column.index()).cloned()
     };
-    let is_text = |(l, r): &(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)| {
-        let text = |t: DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-        l.data_type(left).is_ok_and(text) && r.data_type(right).is_ok_and(text) && r.downcast_ref::<Column>().is_some()
+    let are_texts = |(l, r): &(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)| {
+        is_text(l, left) && is_text(r, right) && r.downcast_ref::<Column>().is_some()
     };
     let says_so = |(l, r): &(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)| {
         let is = |e, of| field(e, of).is_some_and(|f| f.metadata().get(ROLE).is_some_and(|r| r == ROLE_CONTIG));
         is(l, left) || is(r, right)
     };
-    on.iter().position(|key| is_text(key) && says_so(key)).or_else(|| on.iter().position(is_text))
+    on.iter().position(|key| are_texts(key) && says_so(key)).or_else(|| on.iter().position(are_texts))
+}
+
+/// Whether values are texts, of which keys are the bytes.
+pub(super) fn is_text(expr: &Arc<dyn PhysicalExpr>, of: &Schema) -> bool {
+    expr.data_type(of).is_ok_and(|t| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View))
+}
+
+/// How much larger a side may be of which places alone are kept: rows that are held take several times as much.
+const PLACES_FOR_A_ROW: usize = 4;
+
+/// Whether of the right side's rows only their places would be kept, were it read first.
+fn needs_places_of_right(join: &HashJoinExec) -> Result<bool> {
+    let (JoinType::LeftSemi | JoinType::LeftAnti, [(left_key, right_key)]) = (join.join_type(), join.on()) else {
+        return Ok(false);
+    };
+    let (left, right) = (join.left().schema(), join.right().schema());
+    let overlap = join.filter().map(|filter| overlap(filter, &left, &right)).transpose()?.flatten();
+    let is_all = matches!(overlap, Some((_, None)));
+    Ok(is_all && is_text(left_key, &left) && is_text(right_key, &right))
 }
 
 /// The join with its sides swapped, when the right one is known to be the smaller.
@@ -118,8 +136,9 @@ fn small_side_first(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>
         ))
     };
     let ((left_rows, left_bytes), (right_rows, right_bytes)) = (size(join.left())?, size(join.right())?);
+    let share = if needs_places_of_right(join)? { PLACES_FOR_A_ROW } else { 1 };
     let is_smaller = match (left_rows.zip(right_rows), left_bytes.zip(right_bytes)) {
-        (Some((left, right)), _) | (None, Some((left, right))) => right < left,
+        (Some((left, right)), _) | (None, Some((left, right))) => right / share < left,
         (None, None) => false,
     };
     if is_smaller { join.swap_inputs(PartitionMode::CollectLeft).map(Some) } else { Ok(None) }

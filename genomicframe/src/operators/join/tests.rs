@@ -176,6 +176,51 @@ async fn pairs_are_counted_without_being_made() {
     assert!(plan.contains("projection=[]"), "{plan}");
 }
 
+/// A number that `EXPLAIN ANALYZE` tells, such as `12` or `24.0 K`.
+fn metric(analyzed: &str, name: &str) -> usize {
+    let found = analyzed.split(&format!("{name}=")).nth(1).and_then(|text| text.split([',', ']']).next());
+    let found = found.unwrap_or_else(|| panic!("no {name}: {analyzed}")).trim();
+    let (number, unit) = found.split_once(' ').unwrap_or((found, ""));
+    let unit = ["", "K", "M"].iter().position(|u| *u == unit).unwrap_or_else(|| panic!("{found}"));
+    (number.parse::<f64>().unwrap() * 1000f64.powi(unit as i32)) as usize
+}
+
+#[tokio::test]
+async fn of_rows_that_need_only_exist_their_places_are_kept() {
+    let mut random = Random(13);
+    let (mut a, mut b) = (random.rows(4000, 3, true), random.rows(1500, 4, true));
+    for (sorted, memory) in [(false, ENOUGH), (true, ENOUGH), (false, 12 << 10), (true, 12 << 10)] {
+        if sorted {
+            a.sort_by_key(|r| (r.contig, r.start));
+            b.sort_by_key(|r| (r.contig, r.start));
+        }
+        // Wide apart, so that few lie within another.
+        let far = |rows: &[Row]| -> Vec<Row> {
+            let place = |(i, r): (usize, &Row)| {
+                let far = |at: Option<i64>| at.map(|at| at + 3 * i as i64);
+                Row { start: far(r.start), end: far(r.end), ..*r }
+            };
+            rows.iter().enumerate().map(place).collect()
+        };
+        for (a, b, fit) in [(a.clone(), b.clone(), true), (far(&a), far(&b), memory == ENOUGH)] {
+            let ctx = context(&a, &b, 3, 50, memory);
+            for (on, strict) in
+                [("a.c = b.c AND a.s <= b.e AND a.e >= b.s", 0), ("a.c = b.c AND a.s < b.e AND a.e > b.s", 1)]
+            {
+                for kind in ["SEMI", "ANTI"] {
+                    let sql = query(kind, on);
+                    let found = answer(&ctx, &sql).await;
+                    assert!(found == expected(kind, &a, &b, |x, y| overlaps(x, y, strict)), "{kind} {on} {memory}");
+                    let analyzed = ctx.sql(&format!("EXPLAIN ANALYZE {sql}")).await.unwrap().to_string().await.unwrap();
+                    let (held, blocks) = (metric(&analyzed, "build_mem_used"), metric(&analyzed, "spilled_blocks"));
+                    let told = format!("{held} bytes, {blocks} blocks: {analyzed}");
+                    assert!(held <= memory.min(16 * b.len()) && (blocks == 0) == fit, "{told}");
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn rows_that_do_not_fit_into_memory_are_joined_from_disk() {
     let mut random = Random(5);
@@ -198,8 +243,7 @@ async fn rows_that_do_not_fit_into_memory_are_joined_from_disk() {
                 let sql = query(kind, &on).replace("a.s % 50 = b.s % 50", "abs(a.s % 50 - b.s % 50) = 0");
                 assert_eq!(answer(&ctx, &sql).await, expected(kind, &a, &b, matches), "{kind} {sql}");
                 let analyzed = ctx.sql(&format!("EXPLAIN ANALYZE {sql}")).await.unwrap().to_string().await.unwrap();
-                let blocks = analyzed.split("spilled_blocks=").nth(1).and_then(|t| t.split([',', ']']).next());
-                let blocks: usize = blocks.unwrap().trim().parse().unwrap();
+                let blocks = metric(&analyzed, "spilled_blocks");
                 assert!(blocks > 3, "{blocks} blocks: {analyzed}");
             }
         }
