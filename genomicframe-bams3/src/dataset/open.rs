@@ -196,7 +196,7 @@ async fn read_part(at: &Location, part: &IndexPart, early: &Early, io: &dyn Obje
     let bytes = early.read(at, &part.object, io).await?;
     let here = |e: Error| e.in_object(at.join(&part.object.path));
     let chunks = decode(&bytes).map_err(here)?;
-    let rows: u64 = chunks.iter().map(ChunkEntry::rows).sum();
+    let rows = chunks.iter().fold(0, |rows, c| c.rows().saturating_add(rows));
     if (chunks.len() as u64, rows) != (part.chunks, part.stats.rows) {
         return Err(here(Error::corrupt(format!(
             "{} chunks of {rows} rows where the root tells of {} of {}",

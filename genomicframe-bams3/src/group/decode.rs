@@ -233,9 +233,17 @@ impl<'a> GroupReader<'a> {
         Ok(self.contigs.clone().unwrap_or_default())
     }
 
-    /// Whether it can be told which rows have a place, where that is to be compared.
-    fn knows_contigs(&self) -> bool {
-        self.is_checked && (self.only_contig().is_some() || self.pages.contains_key(&ColumnId::CONTIG))
+    /// The contigs by which it is told which rows have a place, none where all have; `None` where nothing is to be compared, or
+    /// their page is not at hand.
+    fn contigs_to_compare(&mut self) -> Result<Option<Arc<Vec<i32>>>> {
+        if !self.is_checked {
+            return Ok(None);
+        }
+        if self.entry.stats.is_placed() {
+            return Ok(Some(Arc::default()));
+        }
+        let known = self.only_contig().is_some() || self.pages.contains_key(&ColumnId::CONTIG);
+        if known { self.contigs().map(Some) } else { Ok(None) }
     }
 
     /// 0-based starts, -1 for none.
@@ -248,8 +256,8 @@ impl<'a> GroupReader<'a> {
             if let Some(bad) = starts.iter().find(|s| !(-1..=i64::from(i32::MAX)).contains(*s)) {
                 return Err(Error::corrupt(format!("{bad} is no position")).field("start"));
             }
-            if self.knows_contigs() {
-                self.entry.stats.check_starts(&*self.contigs()?, &starts)?;
+            if let Some(contigs) = self.contigs_to_compare()? {
+                self.entry.stats.check_starts(&contigs, &starts)?;
             }
             self.starts = Some(Arc::new(starts));
         }
@@ -266,8 +274,11 @@ impl<'a> GroupReader<'a> {
             if let Some(bad) = spans.iter().find(|s| !(1..=1 << 60).contains(*s)) {
                 return Err(Error::corrupt(format!("{bad} is no span")).field("span"));
             }
-            if self.knows_contigs() && self.pages.contains_key(&ColumnId::START) {
-                self.entry.stats.check_ends(&*self.contigs()?, &*self.starts()?, &spans)?;
+            if self.pages.contains_key(&ColumnId::START)
+                && let Some(contigs) = self.contigs_to_compare()?
+            {
+                let starts = self.starts()?;
+                self.entry.stats.check_ends(&contigs, &starts, &spans)?;
             }
             self.spans = Some(Arc::new(spans));
         }
@@ -489,7 +500,16 @@ impl<'a> GroupReader<'a> {
                 let read = |input: &mut Input<'_>, u: &mut Unpacker| mate_cigar::decode(expected, input, u);
                 self.decode(column, encoding::MATE_CIGAR, read).map(Values::Text)
             }
-            _ => self.decode(column, encoding::VALUES, |input, u| decode_values(kind, input, n, u)),
+            _ => {
+                let values = self.decode(column, encoding::VALUES, |input, u| decode_values(kind, input, n, u))?;
+                if let Values::Text(names) = &values
+                    && self.is_checked
+                    && (kind.key, kind.of) == (*b"RG", b'Z')
+                {
+                    self.entry.stats.check_read_groups(names.iter())?;
+                }
+                Ok(values)
+            }
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Rows against the statistics that they were chosen by.
 //!
 //! Pruning believes the index, and a row that it leaves out is never seen. Rows that are decoded are compared, so that an
-//! index which lies about them is an error of whoever reads them and no difference between two queries. It costs less than a
-//! hundredth of decoding them.
+//! index which lies about them is an error of whoever reads them and no difference between two queries.
 
 use genomicframe_core::{Error, Result};
 
@@ -35,6 +34,27 @@ fn within<T: Copy + Ord + std::fmt::Display>(
     Err(contradiction(field, format!("{outside} is not in {least}..={greatest}")))
 }
 
+/// The same of positions, by the signs of their distances, of which every processor has vectors. Those that were decoded are
+/// less than 2^61, and so must the bounds be for a distance not to wrap.
+fn positions_within(
+    field: &'static str,
+    values: impl Iterator<Item = i64> + Clone,
+    (least, greatest): (i64, i64),
+) -> Result<()> {
+    let is_far = |bound: i64| bound.unsigned_abs() >= 1 << 61;
+    let signs = || values.clone().fold(0, |signs, v| signs | v.wrapping_sub(least) | greatest.wrapping_sub(v));
+    if !is_far(least) && !is_far(greatest) && signs() >= 0 {
+        return Ok(());
+    }
+    within(field, values, (least, greatest))
+}
+
+/// How many values are `least` or more: in bytes, as long as none can wrap.
+fn reaching(values: &[u8], least: u8) -> u64 {
+    let few = values.chunks(u8::MAX.into());
+    few.map(|few| u64::from(few.iter().fold(0, |n, value| n + u8::from(*value >= least)))).sum()
+}
+
 fn same(field: &'static str, found: u64, said: u64) -> Result<()> {
     if found == said {
         return Ok(());
@@ -48,33 +68,38 @@ impl GroupStats {
         within("contig", contigs.iter().map(|c| rank(*c)), (rank(self.contig_first), rank(self.contig_last)))
     }
 
-    /// Starts of placed rows lie within bounds, and so many rows have no place.
+    /// Whether all rows have a place, which their starts then show alone.
+    pub(crate) fn is_placed(&self) -> bool {
+        self.unplaced == 0 && self.contig_last >= 0 && self.start_min >= 0
+    }
+
+    /// Starts of placed rows lie within bounds, and so many rows have no place. Contigs matter where not all have one.
     pub(crate) fn check_starts(&self, contigs: &[i32], starts: &[i64]) -> Result<()> {
+        let bounds = (self.start_min, self.start_max);
+        if self.is_placed() {
+            return positions_within("start", starts.iter().copied(), bounds);
+        }
         let unplaced = contigs.iter().zip(starts).filter(|(c, s)| **c < 0 || **s < 0).count() as u64;
         same("start", unplaced, self.unplaced)?;
-        let bounds = (self.start_min, self.start_max);
-        if unplaced == 0 {
-            return within("start", starts.iter().copied(), bounds);
-        }
         let placed = contigs.iter().zip(starts).filter(|(c, s)| **c >= 0 && **s >= 0);
         within("start", placed.map(|(_, s)| *s), bounds)
     }
 
     /// So do their ends.
     pub(crate) fn check_ends(&self, contigs: &[i32], starts: &[i64], spans: &[i64]) -> Result<()> {
-        let rows = contigs.iter().zip(starts).zip(spans);
         let bounds = (self.end_min, self.end_max);
-        if self.unplaced == 0 {
-            return within("span", rows.map(|((_, s), n)| s.saturating_add(*n)), bounds);
+        let rows = starts.iter().zip(spans);
+        if self.is_placed() {
+            return positions_within("span", rows.map(|(s, n)| s.wrapping_add(*n)), bounds);
         }
-        let placed = rows.filter(|((c, s), _)| **c >= 0 && **s >= 0);
-        within("span", placed.map(|((_, s), n)| s.saturating_add(*n)), bounds)
+        let placed = rows.zip(contigs).filter(|((s, _), c)| **c >= 0 && **s >= 0);
+        within("span", placed.map(|((s, n), _)| s.saturating_add(*n)), bounds)
     }
 
     /// Mapping qualities lie within bounds, and so many reach each step.
     pub(crate) fn check_mapqs(&self, mapqs: &[u8]) -> Result<()> {
         for (step, said) in MAPQ_STEPS.into_iter().zip(self.mapq_reaching) {
-            same("mapq", mapqs.iter().filter(|q| **q >= step).count() as u64, said)?;
+            same("mapq", reaching(mapqs, step), said)?;
         }
         within("mapq", mapqs.iter().copied(), (self.mapq_min, self.mapq_max))
     }
@@ -97,6 +122,19 @@ impl GroupStats {
     /// Numbers of bases lie within bounds.
     pub(crate) fn check_lengths(&self, lengths: &[u32]) -> Result<()> {
         within("length", lengths.iter().copied(), (self.length_min, self.length_max))
+    }
+
+    /// Read groups are listed, where any are.
+    pub(crate) fn check_read_groups<'a>(&self, names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
+        let Some(listed) = &self.read_groups else { return Ok(()) };
+        let mut last = None;
+        for name in names.filter(|name| last.replace(*name) != Some(*name)) {
+            if listed.binary_search_by(|of| of.as_bytes().cmp(name)).is_err() {
+                let what = format!("{} is not listed", String::from_utf8_lossy(name));
+                return Err(contradiction("tag_rg", what));
+            }
+        }
+        Ok(())
     }
 
     /// These statistics, of what an index object holds, are what its parent says of it. Read groups need not be listed.
@@ -146,6 +184,9 @@ mod tests {
         for (i, found) in wrong.into_iter().enumerate() {
             assert!(found.is_err_and(|e| e.is_corrupt() && e.to_string().contains("not what the index says")), "{i}");
         }
+        stats.read_groups = Some(vec!["a".into(), "b".into()]);
+        stats.check_read_groups([&b"b"[..], b"b", b"a"].into_iter()).unwrap();
+        assert!(stats.check_read_groups([&b"a"[..], b"c"].into_iter()).is_err());
         stats.contig_first = 1;
         assert!(stats.check_contigs(&contigs).is_err());
         assert!(stats.check_merged(&GroupStats { start_max: 4, ..stats.clone() }).is_err());

@@ -70,7 +70,7 @@ pub struct ChunkEntry {
 impl ChunkEntry {
     /// All its rows.
     pub fn rows(&self) -> u64 {
-        self.groups.iter().map(|g| g.stats.rows).sum()
+        self.groups.iter().fold(0, |rows, g| g.stats.rows.saturating_add(rows))
     }
 
     /// The statistics of all its groups together.

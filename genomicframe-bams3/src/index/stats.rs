@@ -102,20 +102,20 @@ impl GroupStats {
         self.flag_and &= flag;
     }
 
-    /// Adds rows that follow.
+    /// Adds rows that follow. Numbers that an index claims may be of any size.
     pub fn merge(&mut self, other: &Self) {
-        self.rows += other.rows;
+        self.rows = self.rows.saturating_add(other.rows);
         self.contig_last = other.contig_last;
         self.start_last = other.start_last;
         self.start_min = self.start_min.min(other.start_min);
         self.start_max = self.start_max.max(other.start_max);
         self.end_min = self.end_min.min(other.end_min);
         self.end_max = self.end_max.max(other.end_max);
-        self.unplaced += other.unplaced;
+        self.unplaced = self.unplaced.saturating_add(other.unplaced);
         self.mapq_min = self.mapq_min.min(other.mapq_min);
         self.mapq_max = self.mapq_max.max(other.mapq_max);
         for (a, b) in self.mapq_reaching.iter_mut().zip(other.mapq_reaching) {
-            *a += b;
+            *a = a.saturating_add(b);
         }
         self.tlen_min = self.tlen_min.min(other.tlen_min);
         self.tlen_max = self.tlen_max.max(other.tlen_max);

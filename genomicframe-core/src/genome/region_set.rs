@@ -106,6 +106,11 @@ impl RegionSet {
         Self { contigs: kept.map(|(c, list)| (c.clone(), Arc::clone(list))).collect(), unplaced: self.unplaced }
     }
 
+    /// Whether it is `whole`, but for contigs that it lacks.
+    pub(crate) fn is_of_some_contigs(&self, whole: &Self) -> bool {
+        (!self.unplaced || whole.unplaced) && self.contigs.iter().all(|(c, list)| whole.contigs.get(c) == Some(list))
+    }
+
     /// A set that holds this one, of some `most` intervals: those with the least gaps between them are joined.
     pub fn at_most(&self, most: usize) -> Self {
         if self.len() <= most {

@@ -14,8 +14,11 @@ pub struct Predicate {
 
 impl Predicate {
     /// The conditions that are left to test where records are filtered by `regions` all the same, and whether any is not.
+    ///
+    /// A set may have contigs besides that the file lacks.
     pub(crate) fn besides(&self, regions: Option<&RegionSet>) -> (Vec<Condition>, bool) {
-        let is_decided = |c: &&Condition| matches!(c, Condition::Overlaps(set) if Some(&**set) == regions);
+        let is_of = |set: &RegionSet| regions.is_some_and(|regions| regions.is_of_some_contigs(set));
+        let is_decided = |c: &&Condition| matches!(c, Condition::Overlaps(set) if is_of(set));
         let left: Vec<Condition> = self.all.iter().filter(|c| !is_decided(c)).cloned().collect();
         let decided = left.len() < self.all.len();
         (left, decided)

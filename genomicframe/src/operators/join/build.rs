@@ -204,7 +204,8 @@ impl Reading<'_> {
                 continue;
             }
             let blocks = spilled.get_or_insert_with(|| self.blocks());
-            for batch in std::mem::take(&mut places).batches(&rows.schema) {
+            let bytes = blocks.most();
+            for batch in std::mem::take(&mut places).batches(&rows.schema, bytes) {
                 self.spill(blocks, &batch?, &rows.sides)?;
             }
         }

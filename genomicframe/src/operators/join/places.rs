@@ -34,8 +34,9 @@ pub(super) struct PlaceRows {
     pub(super) sides: Sides,
 }
 
-/// Rows of a batch of places.
+/// Most rows of a batch of places, and about what one takes in a block.
 const ROWS: usize = 8192;
+const ROW_BYTES: usize = 128;
 
 impl PlaceRows {
     /// Of a join that asks only whether a row of the right side has a partner, and whose one key is a text: `None` of others.
@@ -91,14 +92,15 @@ impl Places {
         self.contigs.iter().map(Presence::memory).sum()
     }
 
-    /// As rows, where they do not fit into memory.
-    pub(super) fn batches(self, schema: &SchemaRef) -> impl Iterator<Item = Result<RecordBatch>> {
+    /// As rows, where they do not fit into memory, in batches for blocks of so many bytes.
+    pub(super) fn batches(self, schema: &SchemaRef, bytes: usize) -> impl Iterator<Item = Result<RecordBatch>> {
         let Self { numbers, contigs } = self;
+        let rows = (bytes / ROW_BYTES).clamp(1, ROWS);
         let each = numbers.into_iter().flat_map(move |(contig, number)| {
             // Keys of one text column are its bytes.
             let contig = String::from_utf8_lossy(&contig).into_owned();
             let spans: Vec<_> = contigs[number].iter().collect();
-            let chunks: Vec<_> = spans.chunks(ROWS).map(<[_]>::to_vec).collect();
+            let chunks: Vec<_> = spans.chunks(rows).map(<[_]>::to_vec).collect();
             chunks.into_iter().map(move |chunk| (contig.clone(), chunk))
         });
         each.map(|(contig, spans)| {

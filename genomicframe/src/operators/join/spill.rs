@@ -117,6 +117,11 @@ impl Writer {
 }
 
 impl Blocks {
+    /// About how many bytes a block has.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
     pub(super) fn add(&mut self, batch: &RecordBatch, sides: &Sides) -> Result<()> {
         let mut open = match self.open.take() {
             Some(open) => open,
