@@ -53,8 +53,7 @@ impl Cells {
         if line.len() > SHORT {
             return self.cut_at(line, most, memchr::memchr_iter(b'\t', line));
         }
-        let is_tab = |(at, byte): (usize, &u8)| (*byte == b'\t').then_some(at);
-        self.cut_at(line, most, line.iter().enumerate().filter_map(is_tab))
+        self.cut_at(line, most, Tabs { line, word: 0, tabs: 0 })
     }
 
     fn cut_at(&mut self, line: &[u8], most: usize, tabs: impl Iterator<Item = usize>) -> usize {
@@ -96,6 +95,50 @@ impl Cells {
     }
 }
 
+/// Places of tabs, found in eight bytes at once.
+struct Tabs<'a> {
+    line: &'a [u8],
+    /// The next word.
+    word: usize,
+    /// The highest bit of each byte of the last one that is a tab, for those that are yet to be told.
+    tabs: u64,
+}
+
+impl Tabs<'_> {
+    /// The word of eight bytes, or of those that are left, the first one lowest.
+    #[inline]
+    fn word(&self, at: usize) -> u64 {
+        let rest = &self.line[at..];
+        match (rest.first_chunk(), self.line.last_chunk()) {
+            (Some(whole), _) => u64::from_le_bytes(*whole),
+            (None, Some(last)) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
+            (None, None) => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        }
+    }
+}
+
+impl Iterator for Tabs<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
+        while self.tabs == 0 {
+            let at = 8 * self.word;
+            if at >= self.line.len() {
+                return None;
+            }
+            self.word += 1;
+            // A byte that differs from a tab has a bit, which carries into its highest one or is that.
+            let differs = self.word(at) ^ u64::from_le_bytes([b'\t'; 8]);
+            self.tabs = !(((differs & LOW) + LOW) | differs) & !LOW;
+        }
+        let place = self.tabs.trailing_zeros() as usize / 8;
+        self.tabs &= self.tabs - 1;
+        Some(8 * (self.word - 1) + place)
+    }
+}
+
 /// `None` for `.`, the missing value of many text formats.
 pub(crate) fn present(bytes: &[u8]) -> Option<&[u8]> {
     (bytes != b".").then_some(bytes)
@@ -104,6 +147,18 @@ pub(crate) fn present(bytes: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tabs_are_found_where_they_are() {
+        let mut random = crate::testing::Random(5);
+        for _ in 0..20_000 {
+            let length = random.below(40);
+            let bytes = [b'\t', b'a', 0, 8, 10, 0x89, 0xff];
+            let line: Vec<u8> = (0..length).map(|_| bytes[random.below(bytes.len())]).collect();
+            let expected: Vec<usize> = (0..length).filter(|at| line[*at] == b'\t').collect();
+            assert_eq!(Tabs { line: &line, word: 0, tabs: 0 }.collect::<Vec<_>>(), expected, "{line:?}");
+        }
+    }
 
     #[test]
     fn fields_beyond_those_kept_are_counted() {

@@ -120,7 +120,8 @@ impl IntervalJoinExec {
 
     /// Whether rows of the right side that overlap nothing are of no use.
     fn narrows(&self) -> bool {
-        self.sides.contig.is_some() && !matches!(self.join_type, JoinType::Right | JoinType::Full | JoinType::RightAnti)
+        use JoinType::{Full, Right, RightAnti, RightMark};
+        self.sides.contig.is_some() && !matches!(self.join_type, Right | Full | RightAnti | RightMark)
     }
 
     /// The columns that the filter is about.
@@ -322,10 +323,10 @@ impl ExecutionPlan for IntervalJoinExec {
                 Ok(ChildFilterDescription::all_unsupported(&parents))
             }
         };
-        use JoinType::{Inner, Left, LeftAnti, LeftSemi, Right, RightAnti, RightSemi};
+        use JoinType::{Inner, Left, LeftAnti, LeftSemi, Right, RightAnti, RightMark, RightSemi};
         let left = child(JoinSide::Left, &self.left, matches!(self.join_type, Inner | Left | LeftSemi | LeftAnti))?;
-        let mut right =
-            child(JoinSide::Right, &self.right, matches!(self.join_type, Inner | Right | RightSemi | RightAnti))?;
+        let of_right = matches!(self.join_type, Inner | Right | RightSemi | RightAnti | RightMark);
+        let mut right = child(JoinSide::Right, &self.right, of_right)?;
         if phase == FilterPushdownPhase::Post && self.filter.is_none() && self.narrows() {
             right = right.with_self_filter(Arc::new(DynamicFilterPhysicalExpr::new(self.filter_columns(), lit(true))));
         }

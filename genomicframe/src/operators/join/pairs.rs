@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
 };
 use datafusion::arrow::compute::{filter, prep_null_mask_filter, take};
 use datafusion::arrow::datatypes::SchemaRef;
@@ -48,7 +48,8 @@ impl Output {
 
     /// Whether it matters which rows of the right side have a partner.
     pub(super) fn marks_right(&self) -> bool {
-        matches!(self.join_type, JoinType::Right | JoinType::Full | JoinType::RightSemi | JoinType::RightAnti)
+        use JoinType::{Full, Right, RightAnti, RightMark, RightSemi};
+        matches!(self.join_type, Right | Full | RightSemi | RightAnti | RightMark)
     }
 
     /// Whether a marked row is handed out, and not one that is not.
@@ -93,6 +94,13 @@ impl Output {
             }
         });
         self.batch(columns.collect::<Result<_>>()?, rows)
+    }
+
+    /// All rows of the right side, each with its mark.
+    pub(super) fn marked(&self, batch: &RecordBatch, marks: BooleanArray) -> Result<RecordBatch> {
+        let marks = Arc::new(marks) as ArrayRef;
+        let column = |c: &ColumnIndex| if c.side == JoinSide::None { &marks } else { batch.column(c.index) };
+        self.batch(self.columns.iter().map(|c| Arc::clone(column(c))).collect(), batch.num_rows())
     }
 
     /// Rows without columns.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use datafusion::arrow::array::{RecordBatch, UInt32Array};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::arrow::array::{BooleanArray, RecordBatch, UInt32Array};
+use datafusion::common::{DataFusionError, JoinType, Result};
 use datafusion::physical_plan::PhysicalExpr;
 
 use super::block::{Block, Group};
@@ -197,12 +197,17 @@ impl Joined {
     }
 }
 
-/// Those rows of a right side's batch that the join hands out for having a partner or none; `None` when there are none.
+/// Those rows of a right side's batch that the join hands out for having a partner or none, or all with the answer; `None`
+/// when there are none.
 pub(super) fn rest(
     output: &Output,
     batch: &RecordBatch,
     is_marked: impl Fn(usize) -> bool,
 ) -> Result<Option<RecordBatch>> {
+    if output.join_type == JoinType::RightMark {
+        let marks: BooleanArray = (0..batch.num_rows()).map(|row| Some(is_marked(row))).collect();
+        return if batch.num_rows() > 0 { output.marked(batch, marks).map(Some) } else { Ok(None) };
+    }
     let wanted = |row: &u32| is_marked(*row as usize) == output.wants_marked();
     let rows: UInt32Array = (0..batch.num_rows() as u32).filter(wanted).collect::<Vec<_>>().into();
     if rows.values().is_empty() {

@@ -64,7 +64,8 @@ fn replace_within(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Ex
 
 fn interval_join(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let (left, right) = (join.left(), join.right());
-    let can = !matches!(join.join_type(), JoinType::LeftMark | JoinType::RightMark)
+    // Of a mark join the rows that are marked are streamed: `small_side_first` has seen to that.
+    let can = *join.join_type() != JoinType::LeftMark
         && !join.null_aware
         && join.null_equality() == NullEquality::NullEqualsNothing
         && join.fetch().is_none();
@@ -123,7 +124,7 @@ fn needs_places_of_right(join: &HashJoinExec) -> Result<bool> {
     Ok(is_all && is_text(left_key, &left) && is_text(right_key, &right))
 }
 
-/// The join with its sides swapped, when the right one is known to be the smaller.
+/// The join with its sides swapped, when the right one is known to be the smaller, or the left one's rows are to be marked.
 fn small_side_first(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     if !join.join_type().supports_swap() || join.null_aware {
         return Ok(None);
@@ -136,6 +137,11 @@ fn small_side_first(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>
         ))
     };
     let ((left_rows, left_bytes), (right_rows, right_bytes)) = (size(join.left())?, size(join.right())?);
+    if *join.join_type() == JoinType::LeftMark {
+        let (left, right) = (join.left().schema(), join.right().schema());
+        let overlaps = join.filter().map(|filter| overlap(filter, &left, &right)).transpose()?.flatten();
+        return overlaps.map(|_| join.swap_inputs(PartitionMode::CollectLeft)).transpose();
+    }
     let share = if needs_places_of_right(join)? { PLACES_FOR_A_ROW } else { 1 };
     let is_smaller = match (left_rows.zip(right_rows), left_bytes.zip(right_bytes)) {
         (Some((left, right)), _) | (None, Some((left, right))) => right / share < left,

@@ -152,6 +152,37 @@ async fn every_kind_is_what_comparing_all_rows_gives() {
 }
 
 #[tokio::test]
+async fn rows_may_be_asked_for_having_a_partner_or_something_else() {
+    let mut random = Random(17);
+    for (n, m, threads, batch, memory) in [
+        (60, 40, 1, 8192, ENOUGH),
+        (50, 90, 3, 7, ENOUGH),
+        (0, 9, 1, 5, ENOUGH),
+        (9, 0, 2, 5, ENOUGH),
+        (1500, 2000, 2, 100, 100 << 10),
+    ] {
+        let (a, b) = (random.rows(n, 3, true), random.rows(m, 4, true));
+        let ctx = context(&a, &b, threads, batch, memory);
+        for (residual, more) in [("", false), (" AND abs(a.x - b.x) = 1", true)] {
+            let on = format!("EXISTS (SELECT 1 FROM b WHERE a.c = b.c AND a.s <= b.e AND a.e >= b.s{residual})");
+            let has = |x: &Row| b.iter().any(|y| overlaps(x, y, 0) && (!more || (x.x - y.x).abs() == 1));
+            let rows = |wanted: &dyn Fn(&Row) -> bool| -> Vec<(i64, i64)> {
+                a.iter().enumerate().filter(|(_, x)| wanted(x)).map(|(i, _)| (i as i64, i as i64)).collect()
+            };
+            let asked = |condition: &str| format!("SELECT id FROM a WHERE {condition}");
+            let found = answer(&ctx, &asked(&format!("{on} OR x = 1"))).await;
+            assert!(found == rows(&|x| has(x) || x.x == 1), "{n} × {m} {on}");
+            let found = answer(&ctx, &asked(&format!("NOT {on} OR x = 1"))).await;
+            assert!(found == rows(&|x| !has(x) || x.x == 1), "{n} × {m} NOT {on}");
+            let both = format!("({on} OR x = 1) AND ({on} OR s > 100)");
+            let found = answer(&ctx, &asked(&both)).await;
+            let late = |x: &Row| x.start.is_some_and(|s| s > 100);
+            assert!(found == rows(&|x| (has(x) || x.x == 1) && (has(x) || late(x))), "{n} × {m} {both}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_position_within_a_span_is_an_overlap() {
     let mut random = Random(11);
     let (a, b) = (random.rows(60, 2, false), random.rows(60, 2, false));
