@@ -43,6 +43,13 @@ impl Files {
         };
         bed("a", &LENGTHS[..3], 250, "a");
         bed("b", &[LENGTHS[0], LENGTHS[2], LENGTHS[3]], 120, "b");
+        // Some rows of no known strand.
+        let text = std::fs::read_to_string(folder.path().join("b.bed")).unwrap();
+        let without = |(i, line): (usize, &str)| {
+            let known = line.len() - usize::from(i % 3 == 0);
+            format!("{}{}\n", &line[..known], &"."[..line.len() - known])
+        };
+        std::fs::write(folder.path().join("u.bed"), text.lines().enumerate().map(without).collect::<String>()).unwrap();
         let genome: String = LENGTHS.iter().map(|(name, length)| format!("{name}\t{length}\n")).collect();
         std::fs::write(folder.path().join("genome"), genome).unwrap();
         Self { folder }
@@ -54,7 +61,7 @@ impl Files {
 
     /// The statement with `{a}` as the path of `a.bed`, and so on.
     fn fill(&self, sql: &str) -> String {
-        let names = [("{a}", "a.bed"), ("{b}", "b.bed"), ("{gff}", "b.gff3"), ("{genome}", "genome")];
+        let names = [("{a}", "a.bed"), ("{b}", "b.bed"), ("{u}", "u.bed"), ("{gff}", "b.gff3"), ("{genome}", "genome")];
         names.iter().fold(sql.to_owned(), |sql, (key, name)| sql.replace(key, &self.path(name)))
     }
 
@@ -136,6 +143,9 @@ async fn what_is_nearest_is_what_closest_finds() {
             ("-t all -io", ", overlaps => 'false', ties => 'all'"),
             ("-t all -io -D a -iu", ", overlaps => 'false', ties => 'all', direction => 'downstream'"),
             ("-t all -D a -id", ", ties => 'all', direction => 'upstream'"),
+            ("-t all -s", ", ties => 'all', strand => 'same'"),
+            ("-t first -S", ", strand => 'opposite'"),
+            ("-t all -S -io", ", ties => 'all', strand => 'opposite', overlaps => 'false'"),
         ] {
             let signed = theirs.contains("-D");
             let args =
@@ -152,6 +162,14 @@ async fn what_is_nearest_is_what_closest_finds() {
             }
             let sql = format!("{columns} FROM nearest('{{a}}', '{{b}}'{ours})");
             assert_eq!(files.ours(&sql).await, expected, "{theirs}");
+        }
+        for (a, b) in [("{a}", "{u}"), ("{u}", "{a}")] {
+            for (flag, strand) in [("-s", "same"), ("-S", "opposite")] {
+                let theirs = format!("closest -d -t all {flag} -a {a} -b {b}");
+                let expected = files.bedtools(&bedtools, &theirs, &[0, 1, 2, 3, 9, 12]);
+                let sql = format!("{columns} FROM nearest('{a}', '{b}', ties => 'all', strand => '{strand}')");
+                assert_eq!(files.ours(&sql).await, expected, "{theirs}");
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, cast, lit, when};
 use super::roles::Place;
 use super::{GenomicFrame, fold};
 use crate::error::{Error, Result};
+use crate::operators::Strands;
 
 /// Which rows overlap, beyond sharing a base, and which of them a join returns.
 ///
@@ -28,12 +29,6 @@ pub struct OverlapOptions {
     is_reciprocal: bool,
     containment: Option<Containment>,
     slack: i64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Strands {
-    Same,
-    Opposite,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

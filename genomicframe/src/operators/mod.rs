@@ -18,7 +18,7 @@ mod planner;
 
 pub use depth::{Coverage, DepthBy, DepthOptions};
 pub use intervals::{Direction, MergeOptions, NearestOptions, Ties};
-pub(crate) use intervals::{Intervals, Verb};
+pub(crate) use intervals::{Intervals, Strands, Verb};
 pub(crate) use planner::GenomicPlanner;
 
 use std::sync::Arc;

@@ -121,13 +121,16 @@ fn nearest_options(named: Named) -> Result<NearestOptions> {
             ("direction", "both") => options,
             ("direction", "upstream") => options.direction(Direction::Upstream),
             ("direction", "downstream") => options.direction(Direction::Downstream),
+            ("strand", "same") => options.same_strand(),
+            ("strand", "opposite") => options.opposite_strand(),
             ("max_distance", _) => options.max_distance(number(&name, &values)?),
-            ("ties" | "overlaps" | "direction", other) => {
+            ("ties" | "overlaps" | "direction" | "strand", other) => {
                 return Err(Error::invalid(format!(
-                    "{name} is not {other}: ties is first or all, overlaps true or false, direction both, upstream or downstream"
+                    "{name} is not {other}: ties is first or all, overlaps true or false, direction both, upstream or downstream, \
+                     strand same or opposite"
                 )));
             }
-            _ => return Err(unknown("nearest", &name, "k, ties, overlaps, direction, max_distance")),
+            _ => return Err(unknown("nearest", &name, "k, ties, overlaps, direction, strand, max_distance")),
         };
     }
     Ok(options)

@@ -9,7 +9,7 @@ use datafusion::common::{DFSchema, DFSchemaRef, DataFusionError, Result, TableRe
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use genomicframe_core::intervals::Windows;
 
-use super::options::{MergeOptions, NearestOptions};
+use super::options::{MergeOptions, NearestOptions, Strands};
 use super::place::{Indices, Places};
 
 /// What is done with intervals.
@@ -70,13 +70,26 @@ impl Verb {
         matches!(self, Self::Subtract | Self::Complement(_) | Self::Windows(_) | Self::Merge(_))
     }
 
-    /// Whether it looks at the strand of the first input's rows.
-    pub(super) fn is_stranded(&self) -> bool {
+    /// Of how many of its inputs, from the first on, it looks at the rows' strands.
+    fn stranded_inputs(&self) -> usize {
+        match self {
+            Self::Merge(options) | Self::Cluster(options) => usize::from(options.stranded),
+            Self::Nearest(options) => options.stranded_inputs(),
+            _ => 0,
+        }
+    }
+
+    /// Whether rows go together by their strands, so that all must have a column of them.
+    fn needs_strands(&self) -> bool {
         match self {
             Self::Merge(options) | Self::Cluster(options) => options.stranded,
-            Self::Nearest(options) => options.is_stranded(),
-            _ => false,
+            _ => self.strands().is_some(),
         }
+    }
+
+    /// Which strands of rows of both inputs go together, where it matters.
+    pub(super) fn strands(&self) -> Option<Strands> {
+        if let Self::Nearest(options) = self { options.strands() } else { None }
     }
 }
 
@@ -110,10 +123,9 @@ impl Intervals {
         let mut places: Vec<Places> =
             inputs.iter().map(|input| Places::of(input.schema(), verb.name())).collect::<Result<_>>()?;
         // A strand that nobody looks at need not be read.
-        let looks = usize::from(verb.is_stranded());
-        places.iter_mut().skip(looks).for_each(|places| places.strand = None);
+        places.iter_mut().skip(verb.stranded_inputs()).for_each(|places| places.strand = None);
         let Some(first) = inputs.first() else { return internal_err!("{} has an input", verb.name()) };
-        if matches!(verb, Verb::Merge(_) | Verb::Cluster(_)) && verb.is_stranded() && places[0].strand.is_none() {
+        if verb.needs_strands() && places.iter().any(|places| places.strand.is_none()) {
             return Err(DataFusionError::Plan(format!("{} by strand needs a column strand", verb.name())));
         }
         let free =

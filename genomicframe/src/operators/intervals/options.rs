@@ -16,6 +16,24 @@ pub enum Direction {
     Downstream,
 }
 
+/// Which strands of two rows go together. A row whose strand is neither `+` nor `-` has no partner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Strands {
+    Same,
+    Opposite,
+}
+
+impl Strands {
+    /// The strand of a partner of a row on `own`.
+    pub(super) fn partner(self, own: &str) -> Option<&'static str> {
+        match (self, own) {
+            (Self::Same, "+") | (Self::Opposite, "-") => Some("+"),
+            (Self::Same, "-") | (Self::Opposite, "+") => Some("-"),
+            _ => None,
+        }
+    }
+}
+
 /// Which neighbours [`GenomicFrame::nearest`](crate::GenomicFrame::nearest) finds: unless told otherwise the one nearest,
 /// wherever it lies.
 ///
@@ -28,6 +46,7 @@ pub enum Direction {
 pub struct NearestOptions {
     choice: Choice,
     direction: Direction,
+    strands: Option<Strands>,
 }
 
 impl NearestOptions {
@@ -60,15 +79,36 @@ impl NearestOptions {
         self
     }
 
+    /// Only those on the same strand. A row whose strand is not known has no neighbour.
+    pub fn same_strand(mut self) -> Self {
+        self.strands = Some(Strands::Same);
+        self
+    }
+
+    /// Only those on the opposite strand. A row whose strand is not known has no neighbour.
+    pub fn opposite_strand(mut self) -> Self {
+        self.strands = Some(Strands::Opposite);
+        self
+    }
+
     /// None with more bases in between.
     pub fn max_distance(mut self, bases: u64) -> Self {
         self.choice.max_distance = i64::try_from(bases).unwrap_or(i64::MAX);
         self
     }
 
-    /// Whether a row's strand matters.
-    pub(super) fn is_stranded(&self) -> bool {
-        self.direction != Direction::Both
+    /// Of how many of its inputs, from the first on, the strand matters.
+    pub(super) fn stranded_inputs(&self) -> usize {
+        match (self.strands, self.direction) {
+            (Some(_), _) => 2,
+            (None, Direction::Both) => 0,
+            (None, _) => 1,
+        }
+    }
+
+    /// Which strands go together, where it matters.
+    pub(super) fn strands(&self) -> Option<Strands> {
+        self.strands
     }
 
     /// The choice for a row, which is read backwards on the reverse strand.
@@ -127,6 +167,9 @@ impl fmt::Display for NearestOptions {
         write!(f, "k={k}, ties={ties:?}, direction={:?}", self.direction)?;
         if !overlapping {
             f.write_str(", ignore_overlaps")?;
+        }
+        if let Some(strands) = self.strands {
+            write!(f, ", strand={strands:?}")?;
         }
         if max_distance < i64::MAX {
             write!(f, ", max_distance={max_distance}")?;

@@ -27,7 +27,8 @@ use super::super::once::Once;
 use super::gather::{Bag, Gathered, Merging, Numbered, Reading, in_order, stopped};
 use super::kernels::{ByContig, Kernel, Made, Nearest, Rows};
 use super::node::Verb;
-use super::place::{Indices, Names, Place, texts};
+use super::options::Strands;
+use super::place::{Indices, Names, Place, UNKNOWN, texts};
 use crate::error::outer;
 
 /// One or two inputs and where their rows lie.
@@ -182,14 +183,23 @@ struct Batch {
 struct Making {
     built: Arc<Built>,
     places: Indices,
+    strands: Option<Strands>,
     schema: SchemaRef,
     batch_size: usize,
 }
 
 impl Making {
     fn begin(&self, batch: RecordBatch) -> Result<Batch> {
-        let places = self.places.read(&batch, None, |name| Ok(self.built.names.get(name)))?;
         let strands = self.places.strand.map(|strand| texts(&batch, strand)).transpose()?;
+        let names = &self.built.names;
+        let places = match self.strands {
+            // The second input's contigs were told apart by strand.
+            Some(of) => self.places.read(&batch, strands.as_ref(), |name| {
+                let (contig, own) = name.rsplit_once('\t').unwrap_or((name, ""));
+                Ok(of.partner(own).map_or(UNKNOWN, |strand| names.get(&format!("{contig}\t{strand}"))))
+            })?,
+            None => self.places.read(&batch, None, |name| Ok(names.get(name)))?,
+        };
         Ok(Batch { batch, places, strands, next: 0, pieces: 0 })
     }
 
@@ -282,6 +292,7 @@ impl ExecutionPlan for PerRowExec {
         let (Some(first), Some(places)) = (self.inputs.first().cloned(), self.places.first().cloned()) else {
             return internal_err!("{} has an input", self.verb.name());
         };
+        let strands = self.verb.strands();
         let time = MetricBuilder::new(&self.metrics).subset_time("build_time", partition);
         let built = self.built.get(|| {
             let second = self.inputs.get(1).cloned().zip(self.places.get(1).cloned());
@@ -298,7 +309,7 @@ impl ExecutionPlan for PerRowExec {
             let batch_size = context.session_config().batch_size();
             // The first input is not begun before.
             let batches = first.execute(partition, context)?;
-            let making = Making { built, places, schema, batch_size };
+            let making = Making { built, places, strands, schema, batch_size };
             Ok::<_, DataFusionError>(stream::try_unfold(
                 (batches, None::<Batch>, making, metrics),
                 |(mut batches, mut of, making, metrics)| async move {

@@ -32,7 +32,9 @@ impl Places {
                 "{verb} needs the columns that tell contig, start and end; ask before they are projected away"
             )));
         };
-        let strand = schema.iter().find(|(_, f)| f.name() == "strand" && is_text(f.data_type())).map(Column::from);
+        // Columns of a second input that are called as the first one's have got a name of their own.
+        let named = |name: &str| schema.iter().find(|(_, f)| f.name() == name && is_text(f.data_type()));
+        let strand = named("strand").or_else(|| named("strand_right")).map(Column::from);
         Ok(Self { contig, start, end, strand, zero_based })
     }
 
