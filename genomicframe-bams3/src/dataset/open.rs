@@ -85,7 +85,7 @@ impl Opened {
             _ => None,
         };
         // A small index that cannot be read fails when it is needed.
-        let index = async { read_part(at, small?, &early, io).await.ok() };
+        let index = async { read_part(at, small?, 0, &early, io).await.ok() };
         let (header, index) = futures::join!(early.read(at, &metadata.header, io), index);
         let header = header?;
         let parsed = genomicframe_core::formats::sam::SamHeader::parse(&header, limits);
@@ -115,7 +115,8 @@ impl Opened {
             if self.parts.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&part) {
                 continue;
             }
-            let chunks = read_part(&self.at, &self.metadata.index[part], &self.early, io).await?;
+            let before = self.metadata.index[..part].iter().fold(0u64, |n, part| n.saturating_add(part.chunks));
+            let chunks = read_part(&self.at, &self.metadata.index[part], before, &self.early, io).await?;
             self.parts.lock().unwrap_or_else(PoisonError::into_inner).insert(part, Arc::new(chunks));
         }
         Ok(())
@@ -191,8 +192,14 @@ fn check_totals(root: &Metadata) -> Result<()> {
     Ok(())
 }
 
-/// The chunks of an index object.
-async fn read_part(at: &Location, part: &IndexPart, early: &Early, io: &dyn ObjectIo) -> Result<Vec<ChunkEntry>> {
+/// The chunks of an index object, `before` which there are so many.
+async fn read_part(
+    at: &Location,
+    part: &IndexPart,
+    before: u64,
+    early: &Early,
+    io: &dyn ObjectIo,
+) -> Result<Vec<ChunkEntry>> {
     let bytes = early.read(at, &part.object, io).await?;
     let here = |e: Error| e.in_object(at.join(&part.object.path));
     let chunks = decode(&bytes).map_err(here)?;
@@ -204,6 +211,11 @@ async fn read_part(at: &Location, part: &IndexPart, early: &Early, io: &dyn Obje
             part.chunks,
             part.stats.rows
         ))));
+    }
+    let belongs = |at: usize| before.saturating_add(at as u64);
+    if let Some((at, chunk)) = chunks.iter().enumerate().find(|(at, chunk)| chunk.ordinal != belongs(*at)) {
+        let what = format!("chunk {} where chunk {} belongs", chunk.ordinal, belongs(at));
+        return Err(here(Error::corrupt(what).field("ordinal")));
     }
     let mut groups = chunks.iter().flat_map(|c| &c.groups).map(|g| &g.stats);
     if let Some(first) = groups.next() {
