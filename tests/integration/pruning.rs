@@ -6,12 +6,14 @@ use std::sync::atomic::Ordering;
 use futures::StreamExt;
 use genomicframe_core::bgzf::block_size;
 use genomicframe_core::formats;
-use genomicframe_core::genome::RegionSet;
+use genomicframe_core::genome::{Contigs, RegionSet};
 use genomicframe_core::index::BinningIndex;
 use genomicframe_core::io::{Location, ObjectIo, Storage};
-use genomicframe_core::scan::{OpenOptions, Partition, ScanMetrics, ScanRequest, drive};
+use genomicframe_core::scan::{
+    Condition, Literal, Op, OpenOptions, Partition, ScanMetrics, ScanRequest, drive, narrow,
+};
 
-use crate::support::{context, data, query};
+use crate::support::{Random, context, data, query};
 
 /// Stored bytes of the BGZF blocks that the index names for the regions, and the number of ranges they make.
 pub fn named_by_index(path: &str, index: &str, ids: &[(usize, &RegionSet, &str)]) -> (u64, u64) {
@@ -80,6 +82,57 @@ async fn a_region_reads_the_blocks_its_index_names() {
         left_out += seen(&all) - seen(&metrics);
     }
     assert!(left_out > 0);
+}
+
+/// Any condition on places reads the blocks that its least region set names, and at most a block more for each range of these.
+#[tokio::test]
+async fn random_conditions_read_the_blocks_of_their_regions() {
+    let path = data("sample.bam");
+    let io: Arc<dyn ObjectIo> = Arc::new(Storage::default());
+    let at = Location::parse(&path).unwrap();
+    let dataset = formats::open(&at, &*io, &OpenOptions::default()).await.unwrap();
+    dataset.load_index(&*io, None).await.unwrap();
+    let (contigs, span) = (dataset.contigs().unwrap(), dataset.span_columns().unwrap());
+    let whole = dataset.plan(&ScanRequest::all(vec![0])).unwrap().reads(io.requests(&at)).0;
+    let mut random = Random(23);
+    let (mut confined, mut least) = (0, whole);
+    for _ in 0..600 {
+        // Rows without a contig lie behind all others, which no region names.
+        let placed = Condition::Not(Box::new(Condition::IsNull("rname".into())));
+        let conditions = [placed, condition(&mut random, contigs, 3)];
+        let Some(regions) = narrow(&conditions, span, Some(contigs)) else { continue };
+        let named: Vec<_> = (0..contigs.len()).map(|id| (id, &regions, contigs.name(id).unwrap())).collect();
+        let named: Vec<_> = named.into_iter().filter(|(_, set, name)| !set.intervals(name).is_empty()).collect();
+        let (bytes, ranges) = named_by_index(&path, &format!("{path}.bai"), &named);
+        let request = ScanRequest { regions: Some(Arc::new(regions.clone())), ..ScanRequest::all(vec![0]) };
+        let planned = dataset.plan(&request).unwrap().reads(io.requests(&at)).0;
+        assert!(
+            planned <= bytes + ranges * 65536,
+            "{conditions:?}: {regions}: {planned} planned, {bytes} in {ranges} ranges"
+        );
+        confined += usize::from(planned * 2 < whole);
+        least = least.min(planned);
+    }
+    assert!(confined > 100 && least == 0, "{confined} conditions confine, the least to {least} bytes");
+}
+
+/// Comparisons of contig, start and end, joined by AND, OR and NOT.
+fn condition(random: &mut Random, contigs: &Contigs, depth: u64) -> Condition {
+    let op = [Op::Eq, Op::Ne, Op::Lt, Op::Le, Op::Gt, Op::Ge][random.below(6) as usize];
+    match random.below(if depth > 0 { 8 } else { 4 }) {
+        0 | 1 => {
+            let name = contigs.name(random.below(contigs.len() as u64) as usize).unwrap();
+            let op = if random.below(4) > 0 { Op::Eq } else { op };
+            Condition::Compare("rname".into(), op, Literal::Text(name.into()))
+        }
+        column @ (2 | 3) => {
+            let column = if column == 2 { "pos" } else { "end" };
+            Condition::Compare(column.into(), op, Literal::Int(random.below(200_000) as i64))
+        }
+        4 => Condition::Not(Box::new(condition(random, contigs, depth - 1))),
+        5 => Condition::Or((0..2).map(|_| condition(random, contigs, depth - 1)).collect()),
+        _ => Condition::And((0..2).map(|_| condition(random, contigs, depth - 1)).collect()),
+    }
 }
 
 /// A partition goes to another process as text and comes back the same.

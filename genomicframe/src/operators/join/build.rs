@@ -89,7 +89,7 @@ impl Build {
                 start: Arc::clone(&right.start),
                 shift: right.shift,
                 end: Arc::clone(&right.end),
-                regions: Arc::new(covered),
+                regions: Arc::new(covered.at_most(MOST_TOLD)),
             };
             filter.update(Arc::new(spans))?;
             filter.mark_complete();
@@ -214,7 +214,7 @@ impl Reading<'_> {
         }
         places.finish();
         if self.contig.is_some() {
-            self.covered = places.regions().at_most(MOST_TOLD);
+            self.covered = places.regions();
         }
         self.room.memory.resize(places.memory());
         Ok(Rows::Places(Arc::new(places)))
