@@ -47,7 +47,7 @@ fn sealed(data: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// An index object, and a root that vouches for it. Statistics that lie leave out rows of regions, which nobody can tell who
-/// does not read them; a scan of all rows tells, but of read groups and filters of names, which only `gf bams3 validate` compares.
+/// does not read them; a scan of all rows tells, but of filters of names, which only `gf bams3 validate` compares.
 pub fn index(data: &[u8]) {
     let mut objects = DATASET.clone();
     let mut root = Metadata::parse(&objects[ROOT]).expect("a sound root");

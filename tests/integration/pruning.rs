@@ -10,7 +10,7 @@ use genomicframe_core::genome::{Contigs, RegionSet};
 use genomicframe_core::index::BinningIndex;
 use genomicframe_core::io::{Location, ObjectIo, Storage};
 use genomicframe_core::scan::{
-    Condition, Literal, Op, OpenOptions, Partition, ScanMetrics, ScanRequest, drive, narrow,
+    Condition, Dataset, Literal, Op, OpenOptions, Partition, ScanMetrics, ScanRequest, drive, narrow,
 };
 
 use crate::support::{Random, context, data, query};
@@ -35,13 +35,19 @@ pub fn named_by_index(path: &str, index: &str, ids: &[(usize, &RegionSet, &str)]
     (blocks.iter().map(|(_, size)| size).sum(), ranges)
 }
 
-#[tokio::test]
-async fn a_region_reads_the_blocks_its_index_names() {
+/// The sample's alignments, with their index.
+async fn indexed() -> (String, Arc<dyn ObjectIo>, Location, Arc<dyn Dataset>) {
     let path = data("sample.bam");
     let io: Arc<dyn ObjectIo> = Arc::new(Storage::default());
     let at = Location::parse(&path).unwrap();
     let dataset = formats::open(&at, &*io, &OpenOptions::default()).await.unwrap();
     dataset.load_index(&*io, None).await.unwrap();
+    (path, io, at, dataset)
+}
+
+#[tokio::test]
+async fn a_region_reads_the_blocks_its_index_names() {
+    let (path, io, at, dataset) = indexed().await;
     let mut left_out = 0;
     for (texts, ids) in [
         (vec!["chr2:50000-50100"], vec![1]),
@@ -87,11 +93,7 @@ async fn a_region_reads_the_blocks_its_index_names() {
 /// Any condition on places reads the blocks that its least region set names, and at most a block more for each range of these.
 #[tokio::test]
 async fn random_conditions_read_the_blocks_of_their_regions() {
-    let path = data("sample.bam");
-    let io: Arc<dyn ObjectIo> = Arc::new(Storage::default());
-    let at = Location::parse(&path).unwrap();
-    let dataset = formats::open(&at, &*io, &OpenOptions::default()).await.unwrap();
-    dataset.load_index(&*io, None).await.unwrap();
+    let (path, io, at, dataset) = indexed().await;
     let (contigs, span) = (dataset.contigs().unwrap(), dataset.span_columns().unwrap());
     let whole = dataset.plan(&ScanRequest::all(vec![0])).unwrap().reads(io.requests(&at)).0;
     let mut random = Random(23);

@@ -12,7 +12,7 @@ use super::early::Early;
 use super::prune::{Known, overlap};
 use crate::bloom::NameFilters;
 use crate::chunk::DatasetId;
-use crate::index::{ChunkEntry, decode};
+use crate::index::{ChunkEntry, decode, merged};
 use crate::metadata::{IndexPart, MOST_BYTES, Metadata, ObjectRef, ROOT};
 
 /// An opened dataset.
@@ -217,10 +217,7 @@ async fn read_part(
         let what = format!("chunk {} where chunk {} belongs", chunk.ordinal, belongs(at));
         return Err(here(Error::corrupt(what).field("ordinal")));
     }
-    let mut groups = chunks.iter().flat_map(|c| &c.groups).map(|g| &g.stats);
-    if let Some(first) = groups.next() {
-        let mut merged = first.clone();
-        groups.for_each(|stats| merged.merge(stats));
+    if let Some(merged) = merged(&chunks) {
         merged.check_merged(&part.stats).map_err(here)?;
     }
     for chunk in &chunks {

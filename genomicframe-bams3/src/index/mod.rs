@@ -67,6 +67,14 @@ pub struct ChunkEntry {
     pub groups: Vec<GroupEntry>,
 }
 
+/// The statistics of all chunks together; `None` of none.
+pub(crate) fn merged(chunks: &[ChunkEntry]) -> Option<GroupStats> {
+    let mut all = chunks.iter().map(ChunkEntry::stats);
+    let mut first = all.next()?;
+    all.for_each(|s| first.merge(&s));
+    Some(first)
+}
+
 impl ChunkEntry {
     /// All its rows.
     pub fn rows(&self) -> u64 {

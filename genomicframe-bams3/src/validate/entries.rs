@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::chunk::HEADER;
 use crate::column::ColumnId;
-use crate::index::{ChunkEntry, GroupStats, PageEntry, encode};
+use crate::index::{ChunkEntry, GroupStats, PageEntry, encode, merged};
 use crate::metadata::IndexPart;
 
 /// Numbers of chunks, across the parts of the index.
@@ -49,14 +49,7 @@ pub(super) fn part(
             differs(Error::corrupt(format!("it has {found} where the root says {said}")).field(field));
         }
     }
-    let mut all: Option<GroupStats> = None;
-    for group in chunks.iter().flat_map(|c| &c.groups) {
-        match &mut all {
-            Some(all) => all.merge(&group.stats),
-            none => *none = Some(group.stats.clone()),
-        }
-    }
-    if let Some(all) = all {
+    if let Some(all) = merged(chunks) {
         for (field, what) in differences(&said.stats, &all) {
             differs(Error::corrupt(format!("the root's statistics of it: {what}")).field(field));
         }

@@ -10,7 +10,7 @@ use super::destination::{Destination, Existing};
 use super::resume::Done;
 use crate::bloom;
 use crate::chunk::{DatasetId, VERSION};
-use crate::index::{ChunkEntry, GroupStats, encode};
+use crate::index::{ChunkEntry, GroupStats, encode, merged};
 use crate::metadata::{
     ColumnTotals, HEADER, INDEX, IndexPart, Layout, Metadata, ObjectRef, ROOT, Source, Tally, Totals,
 };
@@ -105,13 +105,6 @@ async fn put(to: &Destination, name: &str, bytes: Vec<u8>) -> Result<ObjectRef> 
     let object = ObjectRef { path: format!("{stem}-{}.{extension}", &object.sha256[..16]), ..object };
     to.put(&object.path, bytes).await?;
     Ok(object)
-}
-
-fn merged(chunks: &[ChunkEntry]) -> Option<GroupStats> {
-    let mut all = chunks.iter().map(ChunkEntry::stats);
-    let mut first = all.next()?;
-    all.for_each(|s| first.merge(&s));
-    Some(first)
 }
 
 fn parts(entries: &[ChunkEntry]) -> Vec<&[ChunkEntry]> {

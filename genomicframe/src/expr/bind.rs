@@ -12,8 +12,8 @@ use crate::functions::{self, region_sets, regions};
 
 /// Fills in what an expression leaves to the table of the given schema.
 ///
-/// - `in_region('chr1:1-2')`, or the question about a set of regions, gets the columns whose metadata say contig, start and end; of several tables' columns the
-///   first table's.
+/// - `in_region('chr1:1-2')`, or the question about a set of regions, gets the columns whose metadata say contig, start
+///   and end; of several tables' columns the first table's.
 /// - A column that the table does not have, but that is a question's name (`col("is_snp")`), becomes that question.
 ///
 /// # Errors

@@ -7,6 +7,11 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::Result;
 
+/// Whether values are texts, of any layout but a dictionary.
+pub(super) fn is_text(of: &DataType) -> bool {
+    matches!(of, DataType::Utf8View | DataType::Utf8 | DataType::LargeUtf8)
+}
+
 /// The batches as one, its texts in few buffers: every batch made of its rows carries all of those along.
 pub(super) fn as_one<'a>(
     schema: &SchemaRef,

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Column, DFSchema, DataFusionError, Result};
 use genomicframe_core::intervals::Span;
 
+use super::super::batches::is_text;
 use crate::error::outer;
 use crate::frame::Place as Columns;
 
@@ -49,10 +50,6 @@ impl Places {
             zero_based: self.zero_based,
         })
     }
-}
-
-fn is_text(of: &DataType) -> bool {
-    matches!(of, DataType::Utf8View | DataType::Utf8 | DataType::LargeUtf8)
 }
 
 /// [`Places`] by number.

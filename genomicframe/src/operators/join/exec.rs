@@ -147,11 +147,16 @@ impl IntervalJoinExec {
     }
 
     /// The left side, which the first partition that asks begins to read.
-    fn build(&self, output: &Arc<Output>, context: &Arc<TaskContext>) -> BoxFuture<'static, Result<Arc<Build>>> {
+    fn build(
+        &self,
+        output: &Arc<Output>,
+        places: Option<&PlaceRows>,
+        context: &Arc<TaskContext>,
+    ) -> BoxFuture<'static, Result<Arc<Build>>> {
         self.build.get(|| {
             let stream = self.left.execute(0, Arc::clone(context));
             let memory = MemoryConsumer::new("IntervalJoin").with_can_spill(true).register(context.memory_pool());
-            let places = PlaceRows::of(&self.sides, output, &self.left.schema());
+            let places = places.cloned();
             let schema = places.as_ref().map_or_else(|| self.left.schema(), |rows| Arc::clone(&rows.schema));
             let spiller = Spiller::new(context.runtime_env(), SpillMetrics::new(&self.metrics, 0), schema);
             let probes = self.right.output_partitioning().partition_count();
@@ -273,9 +278,9 @@ impl ExecutionPlan for IntervalJoinExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let output = self.output(context.session_config().batch_size(), baseline.elapsed_compute().clone());
-        let build = self.build(&output, &context);
-        // As the left side's rows are kept.
         let places = PlaceRows::of(&self.sides, &output, &self.left.schema());
+        let build = self.build(&output, places.as_ref(), &context);
+        // As the left side's rows are kept.
         let sides = Arc::new(places.map_or_else(|| self.sides.clone(), |rows| rows.sides));
         let right = Arc::clone(&self.right);
         let spill = SpillMetrics::new(&self.metrics, partition);

@@ -10,6 +10,7 @@ use datafusion::common::Result;
 use datafusion::physical_expr::expressions::cast;
 use datafusion::physical_plan::PhysicalExpr;
 
+use super::super::batches::is_text;
 use super::condition::Span;
 
 /// A batch's keys, equal when their bytes are.
@@ -29,7 +30,7 @@ impl Keys {
         let mut arrays =
             exprs.iter().map(|e| e.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<ArrayRef>>>()?;
         if let [one] = arrays.as_slice()
-            && matches!(one.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+            && is_text(one.data_type())
         {
             let text = datafusion::arrow::compute::cast(one, &DataType::Utf8View)?;
             return Ok(Self::Text(text.as_string_view().clone()));

@@ -17,7 +17,7 @@ use super::condition::{Overlap, Span};
 use super::keys::{Keys, Spans};
 use super::pairs::Output;
 use super::probe::rest;
-use super::rule::is_text;
+use super::rule::has_texts;
 
 /// The outermost spans of each contig.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl PlaceRows {
     /// Of a join that asks only whether a row of the right side has a partner, and whose one key is a text: `None` of others.
     pub(super) fn of(sides: &Sides, output: &Output, left: &Schema) -> Option<Self> {
         let [key] = sides.left_keys.as_slice() else { return None };
-        if !is_text(key, left) || output.has_pairs() || output.marks_left() || output.residual.is_some() {
+        if !has_texts(key, left) || output.has_pairs() || output.marks_left() || output.residual.is_some() {
             return None;
         }
         let fields = [("contig", DataType::Utf8View), ("start", DataType::Int64), ("end", DataType::Int64)]

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::arrow::datatypes::Schema;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{JoinType, NullEquality, Result};
@@ -14,6 +14,7 @@ use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use genomicframe_core::schema::{ROLE, ROLE_CONTIG};
 
+use super::super::batches::is_text;
 use super::build::Sides;
 use super::condition::overlap;
 use super::exec::IntervalJoinExec;
@@ -96,7 +97,7 @@ fn contig(on: JoinOnRef<'_>, left: &Schema, right: &Schema) -> Option<usize> {
         of.fields().get(column.index()).cloned()
     };
     let are_texts = |(l, r): &(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)| {
-        is_text(l, left) && is_text(r, right) && r.downcast_ref::<Column>().is_some()
+        has_texts(l, left) && has_texts(r, right) && r.downcast_ref::<Column>().is_some()
     };
     let says_so = |(l, r): &(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)| {
         let is = |e, of| field(e, of).is_some_and(|f| f.metadata().get(ROLE).is_some_and(|r| r == ROLE_CONTIG));
@@ -106,8 +107,8 @@ fn contig(on: JoinOnRef<'_>, left: &Schema, right: &Schema) -> Option<usize> {
 }
 
 /// Whether values are texts, of which keys are the bytes.
-pub(super) fn is_text(expr: &Arc<dyn PhysicalExpr>, of: &Schema) -> bool {
-    expr.data_type(of).is_ok_and(|t| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View))
+pub(super) fn has_texts(expr: &Arc<dyn PhysicalExpr>, of: &Schema) -> bool {
+    expr.data_type(of).is_ok_and(|t| is_text(&t))
 }
 
 /// How much larger a side may be of which places alone are kept: rows that are held take several times as much.
@@ -121,7 +122,7 @@ fn needs_places_of_right(join: &HashJoinExec) -> Result<bool> {
     let (left, right) = (join.left().schema(), join.right().schema());
     let overlap = join.filter().map(|filter| overlap(filter, &left, &right)).transpose()?.flatten();
     let is_all = matches!(overlap, Some((_, None)));
-    Ok(is_all && is_text(left_key, &left) && is_text(right_key, &right))
+    Ok(is_all && has_texts(left_key, &left) && has_texts(right_key, &right))
 }
 
 /// The join with its sides swapped, when the right one is known to be the smaller, or the left one's rows are to be marked.
