@@ -1,10 +1,12 @@
 //! Synchronous calls on the asynchronous engine.
 
 use std::future::Future;
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Condvar, LazyLock, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 
@@ -37,15 +39,20 @@ pub(crate) fn wait<T: Send + 'static>(work: impl Future<Output = Result<T>> + Se
     receiver.recv().unwrap_or_else(|_| Err(lost()))
 }
 
+/// Where its tasks are started.
+pub(crate) fn handle() -> Result<&'static Handle> {
+    Ok(runtime()?.handle())
+}
+
 /// Runs `work` there without waiting.
-pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Result<tokio::task::JoinHandle<()>> {
+pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Result<JoinHandle<()>> {
     Ok(runtime()?.spawn(work))
 }
 
 /// Waits until `end`, and then does `work` and tells: on a thread of its own, because operators that compute without a pause keep
 /// others from it.
-pub(crate) fn at(end: std::time::Instant, work: impl FnOnce() + Send + 'static) -> tokio::sync::oneshot::Receiver<()> {
-    static CLOCK: OnceLock<Option<tokio::runtime::Handle>> = OnceLock::new();
+pub(crate) fn at(end: Instant, work: impl FnOnce() + Send + 'static) -> tokio::sync::oneshot::Receiver<()> {
+    static CLOCK: OnceLock<Option<Handle>> = OnceLock::new();
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let clock = CLOCK.get_or_init(|| {
         let clock = Builder::new_current_thread().enable_time().build().ok()?;
@@ -74,8 +81,8 @@ struct CleaningUp {
 
 static CLEANING_UP: CleaningUp = CleaningUp { tasks: Mutex::new(0), done: Condvar::new() };
 
-/// Runs `work` there, which puts away what something cancelled left; [`settle`] waits for it.
-pub(crate) fn clean_up(work: impl Future<Output = ()> + Send + 'static) {
+/// Runs `work` there, which puts away what something cancelled left; [`settle`] waits for it, and who likes for what is returned.
+pub(crate) fn clean_up(work: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
     struct Counted;
 
     impl Drop for Counted {
@@ -91,21 +98,41 @@ pub(crate) fn clean_up(work: impl Future<Output = ()> + Send + 'static) {
         work.await;
         drop(counted);
     });
-    if let Err(e) = cleaning {
-        tracing::warn!("what was cancelled cannot be put away: {e}");
-    }
+    cleaning.inspect_err(|e| tracing::warn!("what was cancelled cannot be put away: {e}")).ok()
+}
+
+/// When what is put away must not wait for others any longer: the program is about to end.
+static HURRY: LazyLock<watch::Sender<Option<Instant>>> = LazyLock::new(watch::Sender::default);
+
+/// Waits for `time`, or until half of the time is over that somebody gives to [`settle`]. For work of [`clean_up`].
+pub(crate) async fn patience(time: Duration) {
+    let mut hurry = HURRY.subscribe();
+    let hurried = async {
+        let at = hurry.wait_for(Option::is_some).await.ok().and_then(|at| *at);
+        match at {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            // Time without an end.
+            None => std::future::pending().await,
+        }
+    };
+    let _ = tokio::time::timeout(time, hurried).await;
 }
 
 /// Waits until what cancelled writes had sent to object stores is removed, at most `longest`; whether it is. For programs that
-/// end soon after they cancelled one: parts of an object stay, and cost, until somebody removes them.
+/// end soon after they cancelled one: parts of an object stay, and cost, until somebody removes them. Parts on their way have
+/// half of that time to arrive, and are cut off then.
 ///
 /// ```
 /// assert!(genomicframe::settle(std::time::Duration::from_secs(1)));
 /// ```
 pub fn settle(longest: Duration) -> bool {
+    // Of several that wait, the last.
+    HURRY.send_replace(Instant::now().checked_add(longest / 2));
     let tasks = CLEANING_UP.tasks.lock().unwrap_or_else(PoisonError::into_inner);
     let waited = CLEANING_UP.done.wait_timeout_while(tasks, longest, |tasks| *tasks > 0);
-    !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    let is_done = !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out();
+    HURRY.send_replace(None);
+    is_done
 }
 
 /// A task ends without an answer only by panicking.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use datafusion::common::Result as QueryResult;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use futures::stream::BoxStream;
+use genomicframe_core::io::failure;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -22,17 +23,29 @@ use url::Url;
 use super::upload::remove;
 use crate::runtime;
 
-/// An upload until it is complete or given up, which its writer and who revokes it share.
-type Begun = Mutex<Option<Box<dyn MultipartUpload>>>;
+/// An upload, and its parts on their way.
+struct Begun {
+    upload: Box<dyn MultipartUpload>,
+    sending: JoinSet<Result<()>>,
+}
+
+/// One until it is complete or given up, which its writer and who revokes it share.
+type Shared = Mutex<Option<Begun>>;
 
 /// One write: whether it was revoked, and what it has begun. Its clones are the same.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Write(Arc<State>);
 
-#[derive(Debug, Default)]
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Write").field(&self.0.revoked).finish()
+    }
+}
+
+#[derive(Default)]
 struct State {
     revoked: AtomicBool,
-    begun: Mutex<Vec<(Path, Weak<Begun>)>>,
+    begun: Mutex<Vec<(Path, Weak<Shared>)>>,
 }
 
 /// The writes of this process that may not be finished.
@@ -63,7 +76,7 @@ impl Write {
 
     /// What it begins to send.
     fn begins(&self, upload: Box<dyn MultipartUpload>, to: Path) -> RevocableUpload {
-        let upload: Arc<Begun> = Arc::new(Mutex::new(Some(upload)));
+        let upload: Arc<Shared> = Arc::new(Mutex::new(Some(Begun { upload, sending: JoinSet::new() })));
         lock(&self.0.begun).push((to.clone(), Arc::downgrade(&upload)));
         // It may have been revoked just before.
         if self.check().is_err() {
@@ -97,10 +110,10 @@ pub fn give_up_writes() {
 }
 
 /// Removes what was sent of an upload, in another runtime: this one may be ending.
-fn give_up(upload: &Begun, to: &Path) {
-    let Some(upload) = lock(upload).take() else { return };
-    // Its parts are sent by who has begun it.
-    runtime::clean_up(remove(upload, JoinSet::new(), to.to_string()));
+fn give_up(upload: &Shared, to: &Path) {
+    if let Some(Begun { upload, sending }) = lock(upload).take() {
+        runtime::clean_up(remove(upload, sending, to.to_string()));
+    }
 }
 
 /// The stores of `of`, for one write.
@@ -151,10 +164,12 @@ impl ObjectStore for RevocableStore {
         // Who is dropped meanwhile would not learn under which name the store has begun it.
         runtime::clean_up(async move {
             let upload = store.put_multipart_opts(&to, options).await;
-            let _ = sender.send(upload.map(|upload| write.begins(upload, to)));
+            let begun = upload.map(|upload| write.begins(upload, to.clone()));
+            if let Err(Err(e)) = sender.send(begun) {
+                tracing::warn!("{to}: {}", failure(e, "an upload that nobody waits for may have begun"));
+            }
         });
-        let lost = |_| Error::Generic { store: "write", source: "its task ended without an answer".into() };
-        Ok(Box::new(begun.await.map_err(lost)??))
+        Ok(Box::new(answer(begun).await?))
     }
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
@@ -187,44 +202,179 @@ impl ObjectStore for RevocableStore {
     }
 }
 
-#[derive(Debug)]
 struct RevocableUpload {
-    upload: Arc<Begun>,
+    upload: Arc<Shared>,
     to: Path,
     write: Write,
+}
+
+impl fmt::Debug for RevocableUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevocableUpload").field("to", &self.to).finish_non_exhaustive()
+    }
 }
 
 fn is_over() -> Error {
     Error::Generic { store: "write", source: "the upload is over".into() }
 }
 
+/// What a task of the process's runtime tells: it goes on when its caller is dropped, which may be at any time.
+async fn answer<T>(of: oneshot::Receiver<Result<T>>) -> Result<T> {
+    let lost = |_| Error::Generic { store: "write", source: "its task ended without an answer".into() };
+    of.await.map_err(lost)?
+}
+
 #[async_trait]
 impl MultipartUpload for RevocableUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        match &mut *lock(&self.upload) {
-            Some(upload) => upload.put_part(data),
-            None => Box::pin(std::future::ready(Err(is_over()))),
-        }
+        let mut shared = lock(&self.upload);
+        let Some(Begun { upload, sending }) = &mut *shared else {
+            return Box::pin(std::future::ready(Err(is_over())));
+        };
+        while sending.try_join_next().is_some() {}
+        let (sender, sent) = oneshot::channel();
+        let part = upload.put_part(data);
+        let sends = async move {
+            let _ = sender.send(part.await);
+            Ok(())
+        };
+        // A part that is cut off may still be taken by the store, behind the end of its upload.
+        match runtime::handle() {
+            Ok(runtime) => sending.spawn_on(sends, runtime),
+            Err(e) => return Box::pin(std::future::ready(Err(Error::Generic { store: "write", source: e.into() }))),
+        };
+        Box::pin(answer(sent))
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
-        self.write.check()?;
-        let mut upload = lock(&self.upload).take().ok_or_else(is_over)?;
-        let result = upload.complete().await;
-        if result.is_err() {
-            *lock(&self.upload) = Some(upload);
-        }
-        result
+        let Begun { mut upload, sending } = lock(&self.upload).take().ok_or_else(is_over)?;
+        let (sender, completed) = oneshot::channel();
+        let (write, to) = (self.write.clone(), self.to.to_string());
+        runtime::clean_up(async move {
+            let completed = match write.check() {
+                Ok(()) => upload.complete().await,
+                Err(e) => Err(e),
+            };
+            if completed.is_err() {
+                remove(upload, sending, to).await;
+            }
+            let _ = sender.send(completed);
+        });
+        answer(completed).await
     }
 
+    /// What cannot be removed is told as a warning, as it is when the upload is dropped.
     async fn abort(&mut self) -> Result<()> {
-        let upload = lock(&self.upload).take();
-        upload.ok_or_else(is_over)?.abort().await
+        give_up(&self.upload, &self.to);
+        Ok(())
     }
 }
 
 impl Drop for RevocableUpload {
     fn drop(&mut self) {
         give_up(&self.upload, &self.to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt;
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// Tells what happens, and waits to be let go in the middle of each part and of its completion, which fails.
+    #[derive(Debug, Clone, Default)]
+    struct Watched {
+        log: Arc<Mutex<Vec<&'static str>>>,
+        go: Arc<Notify>,
+    }
+
+    impl Watched {
+        fn tell(&self, what: &'static str) {
+            lock(&self.log).push(what);
+        }
+    }
+
+    #[async_trait]
+    impl MultipartUpload for Watched {
+        fn put_part(&mut self, _: PutPayload) -> UploadPart {
+            let watched = self.clone();
+            Box::pin(async move {
+                watched.tell("part");
+                watched.go.notified().await;
+                watched.tell("arrived");
+                Ok(())
+            })
+        }
+
+        async fn complete(&mut self) -> Result<PutResult> {
+            self.tell("complete");
+            self.go.notified().await;
+            Err(is_over())
+        }
+
+        async fn abort(&mut self) -> Result<()> {
+            self.tell("removed");
+            Ok(())
+        }
+    }
+
+    /// Waits until `what` has happened.
+    async fn wait_for(watched: &Watched, what: &str) {
+        while !lock(&watched.log).contains(&what) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn settle() {
+        assert!(runtime::settle(Duration::from_secs(60)));
+    }
+
+    #[tokio::test]
+    async fn a_part_on_its_way_is_waited_for() {
+        for revoked in [false, true] {
+            let (watched, write) = (Watched::default(), Write::new());
+            let mut upload = write.begins(Box::new(watched.clone()), "x".into());
+            let mut part = upload.put_part("1".into());
+            assert!((&mut part).now_or_never().is_none());
+            wait_for(&watched, "part").await;
+            drop(part);
+            if revoked {
+                write.revoke()
+            } else {
+                drop(upload)
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert_eq!(*lock(&watched.log), ["part"], "{revoked}");
+            watched.go.notify_one();
+            settle();
+            assert_eq!(*lock(&watched.log), ["part", "arrived", "removed"], "{revoked}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_completion_that_nobody_waits_for_leaves_nothing() {
+        let (watched, write) = (Watched::default(), Write::new());
+        let mut upload = write.begins(Box::new(watched.clone()), "x".into());
+        assert!(upload.complete().now_or_never().is_none());
+        wait_for(&watched, "complete").await;
+        drop(upload);
+        watched.go.notify_one();
+        settle();
+        assert_eq!(*lock(&watched.log), ["complete", "removed"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_revoked_is_never_complete() {
+        let (watched, write) = (Watched::default(), Write::new());
+        let mut upload = write.begins(Box::new(watched.clone()), "x".into());
+        write.revoke();
+        assert!(upload.complete().await.is_err() && upload.put_part("1".into()).await.is_err());
+        settle();
+        assert_eq!(*lock(&watched.log), ["removed"]);
+        upload.abort().await.unwrap();
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use genomicframe_core::Error as CoreError;
@@ -10,7 +11,7 @@ use genomicframe_core::io::failure;
 use object_store::path::Path as Key;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::error::{Error, Result};
 use crate::runtime;
@@ -166,28 +167,39 @@ impl Upload {
 
     /// Removes the parts that were sent.
     pub(super) async fn abandon(mut self) {
-        if let Some(upload) = self.begun.take() {
-            remove(upload, std::mem::take(&mut self.sending), self.to.name.clone()).await;
+        if let Some(removing) = self.give_up() {
+            // What panics there has told so.
+            let _ = removing.await;
         }
+    }
+
+    /// In another runtime: this one may be ending.
+    fn give_up(&mut self) -> Option<JoinHandle<()>> {
+        let upload = self.begun.take()?;
+        runtime::clean_up(remove(upload, std::mem::take(&mut self.sending), self.to.name.clone()))
     }
 }
 
 impl Drop for Upload {
-    /// In another runtime: this one may be ending.
     fn drop(&mut self) {
-        if let Some(upload) = self.begun.take() {
-            runtime::clean_up(remove(upload, std::mem::take(&mut self.sending), self.to.name.clone()));
-        }
+        self.give_up();
     }
 }
 
-/// Gives an upload up, with the parts that are on their way.
+/// Time for parts on their way to arrive: one that is cut off may still be taken by the store, and stay behind the upload's end.
+const ARRIVING: Duration = Duration::from_secs(10);
+
+/// Gives an upload up, with the parts that are on their way. Of those that [`runtime::clean_up`] runs.
 pub(super) async fn remove(
     mut upload: Box<dyn MultipartUpload>,
     mut sending: JoinSet<object_store::Result<()>>,
     name: String,
 ) {
-    // A part that arrives later would stay.
+    let arrived = async { while sending.join_next().await.is_some() {} };
+    tokio::select! {
+        () = arrived => {}
+        () = runtime::patience(ARRIVING) => {}
+    }
     sending.shutdown().await;
     if let Err(e) = upload.abort().await {
         let e = failure(e, "the parts that were sent cannot be removed");
@@ -262,8 +274,6 @@ impl Write for Pipe {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use object_store::memory::InMemory;
 
     use super::*;

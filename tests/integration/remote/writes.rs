@@ -84,6 +84,14 @@ async fn each_server_gets_the_bytes_of_the_local_file() {
     }
 }
 
+/// Of DataFusion's own writers, and how the names of their files end.
+const FORMS: [(&str, &str); 4] = [("CSV", "csv"), ("PARQUET", "parquet"), ("JSON", "json"), ("ARROW", "arrow")];
+
+/// Apart from the servers, which a query that computes without a pause would keep from their work.
+fn engine() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
 /// More than two parts.
 const LARGE: &str = "SELECT repeat('x', 1000) AS x FROM generate_series(1, 40000)";
 
@@ -122,6 +130,15 @@ fn gives_up(request: &Request) -> bool {
     request.method == "DELETE" && request.url.contains("uploadId")
 }
 
+/// Of uploads that were begun each was given up, and nothing of them is in the folder of the server.
+fn nothing_is_left(log: &[Request], served: &Path) {
+    let begun = log.iter().filter(|r| r.method == "POST" && r.url.contains("uploads")).count();
+    assert_eq!(log.iter().filter(|r| gives_up(r)).count(), begun, "{log:?}");
+    let left: Vec<_> =
+        servers::below(served).into_iter().filter(|path| path.to_string_lossy().contains("upload")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 fn quick(endpoint: &str) -> Options {
     let mut all = s3_options(endpoint);
     all.extend(servers::options(&[("read_timeout", "300ms"), ("max_retries", "1"), ("retry_timeout", "1s")]));
@@ -147,18 +164,21 @@ async fn what_fails_leaves_nothing() {
     let e = write(&ctx, fails, OutputFormat::Csv, "s3://lab/x.csv").await.unwrap_err();
     assert!(e.to_string().to_lowercase().contains("divide by zero"), "{e}");
     assert!(proxy.take_log().iter().any(gives_up));
-    // The same by DataFusion's own writers. An upload whose beginning was not answered in time has no name to give it up by.
-    let patient = context(&s3_options(&proxy.url));
-    for (form, ending) in [("CSV", "csv"), ("PARQUET", "parquet"), ("JSON", "json"), ("ARROW", "arrow")] {
+    // The same by DataFusion's own writers, which may not have begun to send when the query fails. An upload whose beginning was
+    // not answered in time has no name to give it up by.
+    let (patient, engine) = (context(&s3_options(&proxy.url)), engine());
+    for (form, ending) in FORMS {
         let copy =
             format!("COPY ({}) TO 's3://lab/copied.{ending}' STORED AS {form}", fails.replace("'x'", "random()::text"));
-        let copied = async { patient.sql(&copy).await?.collect().await };
-        let e = copied.await.unwrap_err();
+        let ctx = patient.clone();
+        let copied = engine.spawn(async move { ctx.sql(&copy).await?.collect().await });
+        let e = copied.await.unwrap().unwrap_err();
         assert!(e.to_string().to_lowercase().contains("divide by zero"), "{form}: {e}");
         assert!(!own.path().join(format!("lab/copied.{ending}")).exists(), "{form}");
-        assert!(genomicframe::settle(Duration::from_secs(10)), "{form}");
-        proxy.take_log();
+        assert!(genomicframe::settle(Duration::from_secs(60)), "{form}");
+        nothing_is_left(&proxy.take_log(), own.path());
     }
+    engine.shutdown_background();
     // Somebody who no longer waits.
     let endless = "SELECT repeat('x', 1000) FROM generate_series(1, 1000000000)";
     let mut writing = Box::pin(write(&ctx, endless, OutputFormat::Csv, "s3://lab/x.csv"));
@@ -171,6 +191,34 @@ async fn what_fails_leaves_nothing() {
     assert!(genomicframe::settle(Duration::from_secs(10)));
     wait_for(&proxy, gives_up).await;
     assert_eq!(std::fs::read_to_string(own.path().join("lab/x.csv")).unwrap(), "old");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_nobody_waits_for_leaves_nothing() {
+    let own = servers::own_shelf();
+    let proxy = Proxy::before(&servers::s3(own.path()).await).await;
+    // So that parts are on their way, and taken by the store, when it is dropped.
+    proxy.latency(Duration::from_millis(100));
+    let ctx = context(&s3_options(&proxy.url));
+    let engine = engine();
+    for (form, ending) in FORMS {
+        let endless = "SELECT repeat(random()::text, 100) FROM generate_series(1, 1000000000)";
+        let copy = format!("COPY ({endless}) TO 's3://lab/copied.{ending}' STORED AS {form}");
+        let ctx = ctx.clone();
+        let mut copying = engine.spawn(async move { ctx.sql(&copy).await?.collect().await });
+        let mut log = tokio::select! {
+            copied = &mut copying => panic!("{form}: {copied:?}"),
+            log = wait_for(&proxy, |r| r.url.contains("partNumber=2")) => log,
+        };
+        copying.abort();
+        assert!(copying.await.unwrap_err().is_cancelled());
+        assert!(genomicframe::settle(Duration::from_secs(60)), "{form}");
+        log.extend(proxy.take_log());
+        assert!(log.iter().any(gives_up), "{form}: {log:?}");
+        nothing_is_left(&log, own.path());
+        assert!(!own.path().join(format!("lab/copied.{ending}")).exists(), "{form}");
+    }
+    engine.shutdown_background();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
