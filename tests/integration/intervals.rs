@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use genomicframe::prelude::*;
-use genomicframe::{Direction, Ties};
+use genomicframe::{Direction, Strands, Ties};
 use tempfile::TempDir;
 
 use crate::support::{Random, context, data, output, peer, query, rows};
@@ -102,6 +102,32 @@ async fn overlaps_are_counted_as_intersect_does() {
         for other in ["{b}", "{gff}"] {
             let sql = format!("SELECT chrom, start, end, name, count FROM count_overlaps('{{a}}', '{other}')");
             assert_eq!(files.ours(&sql).await, expected, "{sql}");
+        }
+    }
+}
+
+/// Rows of no known strand among those of one side, or of the other.
+#[tokio::test]
+async fn strands_are_told_apart_as_in_bedtools() {
+    let Some(bedtools) = peer("bedtools") else { return };
+    for seed in SEEDS {
+        let files = Files::new(seed);
+        for (a, b) in [("{a}", "{b}"), ("{a}", "{u}"), ("{u}", "{a}"), ("{a}", "{gff}")] {
+            for (flag, strand) in [("-s", "same"), ("-S", "opposite")] {
+                for (theirs, kept, ours) in [
+                    ("intersect -c", [0, 1, 2, 3, 6].as_slice(), "chrom, start, end, name, count FROM count_overlaps"),
+                    (
+                        "coverage",
+                        &[0, 1, 2, 3, 6, 7, 8],
+                        "chrom, start, end, name, count, covered, length FROM coverage",
+                    ),
+                    ("subtract", &[0, 1, 2, 3], "chrom, start, end, name FROM subtract"),
+                ] {
+                    let expected = files.bedtools(&bedtools, &format!("{theirs} {flag} -a {a} -b {b}"), kept);
+                    let sql = format!("SELECT {ours}('{a}', '{b}', strand => '{strand}')");
+                    assert_eq!(files.ours(&sql).await, expected, "{theirs} {flag} {a} {b}");
+                }
+            }
         }
     }
 }
@@ -332,6 +358,16 @@ fn frames_have_the_verbs_too() {
         number(genes().cluster(MergeOptions::new()).select(&["cluster_id"]).distinct())
     );
     assert_eq!(number(reads().tile(1 << 40)), number(reads().tile(1 << 40).windows(u64::MAX, u64::MAX)));
+    // Together the strands have all.
+    let counts = |strands: Strands| {
+        genes()
+            .count_overlaps_stranded(genes(), strands)
+            .filter(col("count").gt(lit(0)).and(col("strand").eq(lit("+"))))
+    };
+    let both = genes().count_overlaps(genes()).filter(col("count").gt(lit(0)).and(col("strand").eq(lit("+"))));
+    assert_eq!(number(counts(Strands::Same)), number(both));
+    assert!(number(genes().coverage_by_stranded(genes(), Strands::Opposite)) == all);
+    assert_eq!(number(genes().filter(col("strand").eq(lit("+"))).subtract_stranded(genes(), Strands::Same)), 0);
     // Columns that nobody asks for are not read, and filters stay where they mean what they say.
     let counted = genes().count_overlaps(reads()).filter(col("count").gt(lit(0))).select(&["seqid", "count"]);
     let overlapping = genes().coverage_by(reads()).filter(col("covered").gt(lit(0)));
@@ -369,6 +405,9 @@ async fn arguments_that_make_no_sense_are_told() {
         (format!("nearest('{bed}', '{bed}', k => 0)"), "at least 1"),
         (format!("nearest('{bed}', '{bed}', ties => 'some')"), "first or all"),
         (format!("count_overlaps('{bed}')"), "two inputs"),
+        (format!("subtract('{bed}', '{bed}', strand => '+')"), "same or opposite"),
+        (format!("coverage('{bed}', '{bed}', k => 1)"), "there are strand"),
+        (format!("coverage('{bed}', '{}', strand => 'same')", data("sample.bam")), "needs a column strand"),
         (format!("windows('{bed}')"), "size =>"),
         (format!("merge('{}')", data("reads.fastq")), "contig, start and end"),
     ] {

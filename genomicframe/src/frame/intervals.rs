@@ -16,7 +16,7 @@ use super::join::rename;
 use super::roles::Place;
 use crate::context::GenomicContext;
 use crate::error::{Error, Result};
-use crate::operators::{Intervals, MergeOptions, NearestOptions, Verb};
+use crate::operators::{Intervals, MergeOptions, NearestOptions, Strands, Verb};
 use crate::scan::GenomicTable;
 
 impl GenomicFrame {
@@ -34,7 +34,23 @@ impl GenomicFrame {
     /// # }
     /// ```
     pub fn count_overlaps(self, other: Self) -> Self {
-        self.beside(other, Verb::CountOverlaps)
+        self.beside(other, Verb::CountOverlaps(None))
+    }
+
+    /// [`GenomicFrame::count_overlaps`] with rows of `other` on the same strand, or on the opposite one.
+    ///
+    /// ```
+    /// # use genomicframe::{GenomicFrame, Strands};
+    /// # fn main() -> genomicframe::Result<()> {
+    /// # let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data");
+    /// let genes = || GenomicFrame::scan_gff(format!("{data}/genes.gff3"));
+    /// let antisense = genes()?.count_overlaps_stranded(genes()?, Strands::Opposite);
+    /// assert_eq!(antisense.count()?, genes()?.count()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn count_overlaps_stranded(self, other: Self, strands: Strands) -> Self {
+        self.beside(other, Verb::CountOverlaps(Some(strands)))
     }
 
     /// Adds `count`, how many rows of `other` overlap each row; `covered`, how many of its bases they cover; `length`, how
@@ -42,7 +58,12 @@ impl GenomicFrame {
     ///
     /// A column that has such a name already keeps it, and the new one gets `_right`.
     pub fn coverage_by(self, other: Self) -> Self {
-        self.beside(other, Verb::Coverage)
+        self.beside(other, Verb::Coverage(None))
+    }
+
+    /// [`GenomicFrame::coverage_by`] rows of `other` on the same strand, or on the opposite one.
+    pub fn coverage_by_stranded(self, other: Self, strands: Strands) -> Self {
+        self.beside(other, Verb::Coverage(Some(strands)))
     }
 
     /// Each row beside the rows of `other` that lie nearest to it, and `distance`, the number of bases in between: 0 where
@@ -58,7 +79,13 @@ impl GenomicFrame {
 
     /// What the rows of `other` leave of each row, in pieces: a row is repeated for each piece, and gone where none is left.
     pub fn subtract(self, other: Self) -> Self {
-        self.beside(other, Verb::Subtract)
+        self.beside(other, Verb::Subtract(None))
+    }
+
+    /// [`GenomicFrame::subtract`] with rows of `other` on the same strand, or on the opposite one, only. A row whose strand is not
+    /// known stays whole.
+    pub fn subtract_stranded(self, other: Self, strands: Strands) -> Self {
+        self.beside(other, Verb::Subtract(Some(strands)))
     }
 
     /// What the rows leave of the contigs of their file's header: contig, start and end, in the order of the header.

@@ -17,8 +17,8 @@ mod once;
 mod planner;
 
 pub use depth::{Coverage, DepthBy, DepthOptions};
-pub use intervals::{Direction, MergeOptions, NearestOptions, Ties};
-pub(crate) use intervals::{Intervals, Strands, Verb};
+pub use intervals::{Direction, MergeOptions, NearestOptions, Strands, Ties};
+pub(crate) use intervals::{Intervals, Verb};
 pub(crate) use planner::GenomicPlanner;
 
 use std::sync::Arc;

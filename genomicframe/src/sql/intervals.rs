@@ -9,7 +9,7 @@ use super::verbs::{Named, Verb};
 use crate::context::GenomicContext;
 use crate::error::{Error, Result};
 use crate::frame::GenomicFrame;
-use crate::operators::{Direction, MergeOptions, NearestOptions, Ties};
+use crate::operators::{Direction, MergeOptions, NearestOptions, Strands, Ties};
 
 pub(super) const VERBS: &[Verb] = &[
     Verb { name: "count_overlaps", inputs: 2, make: count_overlaps },
@@ -26,22 +26,28 @@ pub(super) const VERBS: &[Verb] = &[
 type Making<'a> = BoxFuture<'a, Result<GenomicFrame>>;
 
 fn count_overlaps(_: &GenomicContext, frames: Vec<GenomicFrame>, named: Named) -> Making<'_> {
-    ready(two(frames, named, "count_overlaps", GenomicFrame::count_overlaps))
+    ready(stranded(
+        frames,
+        named,
+        "count_overlaps",
+        GenomicFrame::count_overlaps,
+        GenomicFrame::count_overlaps_stranded,
+    ))
 }
 
 fn coverage(_: &GenomicContext, frames: Vec<GenomicFrame>, named: Named) -> Making<'_> {
-    ready(two(frames, named, "coverage", GenomicFrame::coverage_by))
+    ready(stranded(frames, named, "coverage", GenomicFrame::coverage_by, GenomicFrame::coverage_by_stranded))
 }
 
 fn subtract(_: &GenomicContext, frames: Vec<GenomicFrame>, named: Named) -> Making<'_> {
-    ready(two(frames, named, "subtract", GenomicFrame::subtract))
+    ready(stranded(frames, named, "subtract", GenomicFrame::subtract, GenomicFrame::subtract_stranded))
 }
 
 fn nearest(_: &GenomicContext, frames: Vec<GenomicFrame>, named: Named) -> Making<'_> {
-    ready(
-        nearest_options(named)
-            .and_then(|options| two(frames, Named::new(), "nearest", |left, right| left.nearest(right, options))),
-    )
+    ready(nearest_options(named).and_then(|options| {
+        let (left, right) = two(frames)?;
+        Ok(left.nearest(right, options))
+    }))
 }
 
 fn merge(_: &GenomicContext, frames: Vec<GenomicFrame>, named: Named) -> Making<'_> {
@@ -121,13 +127,14 @@ fn nearest_options(named: Named) -> Result<NearestOptions> {
             ("direction", "both") => options,
             ("direction", "upstream") => options.direction(Direction::Upstream),
             ("direction", "downstream") => options.direction(Direction::Downstream),
-            ("strand", "same") => options.same_strand(),
-            ("strand", "opposite") => options.opposite_strand(),
+            ("strand", value) => match strands_of(value)? {
+                Strands::Same => options.same_strand(),
+                Strands::Opposite => options.opposite_strand(),
+            },
             ("max_distance", _) => options.max_distance(number(&name, &values)?),
-            ("ties" | "overlaps" | "direction" | "strand", other) => {
+            ("ties" | "overlaps" | "direction", other) => {
                 return Err(Error::invalid(format!(
-                    "{name} is not {other}: ties is first or all, overlaps true or false, direction both, upstream or downstream, \
-                     strand same or opposite"
+                    "{name} is not {other}: ties is first or all, overlaps true or false, direction both, upstream or downstream"
                 )));
             }
             _ => return Err(unknown("nearest", &name, "k, ties, overlaps, direction, strand, max_distance")),
@@ -161,17 +168,39 @@ fn one(frames: Vec<GenomicFrame>) -> Result<GenomicFrame> {
     frames.into_iter().next().ok_or_else(|| Error::invalid("an input is needed"))
 }
 
-fn two(
+fn two(frames: Vec<GenomicFrame>) -> Result<(GenomicFrame, GenomicFrame)> {
+    let Ok([left, right]) = <[_; 2]>::try_from(frames) else { return Err(Error::invalid("two inputs are needed")) };
+    Ok((left, right))
+}
+
+/// A verb of two inputs, of any strands or of some.
+fn stranded(
     frames: Vec<GenomicFrame>,
     named: Named,
     verb: &str,
-    make: impl FnOnce(GenomicFrame, GenomicFrame) -> GenomicFrame,
+    of_any: impl FnOnce(GenomicFrame, GenomicFrame) -> GenomicFrame,
+    of_some: impl FnOnce(GenomicFrame, GenomicFrame, Strands) -> GenomicFrame,
 ) -> Result<GenomicFrame> {
-    if let Some((name, _)) = named.first() {
-        return Err(Error::invalid(format!("{verb} has no argument {name}")));
+    let mut strands = None;
+    for (name, values) in named {
+        match (name.as_str(), text(&name, &values)?) {
+            ("strand", value) => strands = Some(strands_of(value)?),
+            _ => return Err(unknown(verb, &name, "strand")),
+        }
     }
-    let Ok([left, right]) = <[_; 2]>::try_from(frames) else { return Err(Error::invalid("two inputs are needed")) };
-    Ok(make(left, right))
+    let (left, right) = two(frames)?;
+    Ok(match strands {
+        Some(strands) => of_some(left, right, strands),
+        None => of_any(left, right),
+    })
+}
+
+fn strands_of(value: &str) -> Result<Strands> {
+    match value {
+        "same" => Ok(Strands::Same),
+        "opposite" => Ok(Strands::Opposite),
+        other => Err(Error::invalid(format!("strand is same or opposite, not {other}"))),
+    }
 }
 
 fn unknown(verb: &str, name: &str, known: &str) -> Error {

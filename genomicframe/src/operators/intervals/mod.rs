@@ -32,8 +32,7 @@ use self::per_row::PerRowExec;
 use self::whole::WholeExec;
 pub use genomicframe_core::intervals::Ties;
 pub(crate) use node::{Intervals, Verb};
-pub(crate) use options::Strands;
-pub use options::{Direction, MergeOptions, NearestOptions};
+pub use options::{Direction, MergeOptions, NearestOptions, Strands};
 
 /// What runs the node, when it is one of these.
 pub(super) fn plan(

@@ -15,14 +15,14 @@ use super::place::{Indices, Places};
 /// What is done with intervals.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Verb {
-    /// How many intervals of the second input overlap each row.
-    CountOverlaps,
+    /// How many intervals of the second input overlap each row; only of these strands, where some are told, as below.
+    CountOverlaps(Option<Strands>),
     /// And how many of its bases they cover.
-    Coverage,
+    Coverage(Option<Strands>),
     /// Each row beside those of the second input that lie nearest.
     Nearest(NearestOptions),
     /// What the second input leaves of each row.
-    Subtract,
+    Subtract(Option<Strands>),
     /// The same of whole contigs; the second input has no others.
     Complement(Vec<String>),
     /// Each row in pieces.
@@ -37,10 +37,10 @@ impl Verb {
     /// As the user calls it.
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Self::CountOverlaps => "count_overlaps",
-            Self::Coverage => "coverage",
+            Self::CountOverlaps(_) => "count_overlaps",
+            Self::Coverage(_) => "coverage",
             Self::Nearest(_) => "nearest",
-            Self::Subtract => "subtract",
+            Self::Subtract(_) => "subtract",
             Self::Complement(_) => "complement",
             Self::Windows(_) => "windows",
             Self::Merge(_) => "merge",
@@ -52,8 +52,8 @@ impl Verb {
     fn adds(&self) -> Vec<Field> {
         let number = |name: &str, nullable: bool| Field::new(name, DataType::Int64, nullable);
         match self {
-            Self::CountOverlaps | Self::Merge(_) => vec![number("count", false)],
-            Self::Coverage => vec![
+            Self::CountOverlaps(_) | Self::Merge(_) => vec![number("count", false)],
+            Self::Coverage(_) => vec![
                 number("count", false),
                 number("covered", false),
                 number("length", true),
@@ -61,13 +61,13 @@ impl Verb {
             ],
             Self::Nearest(_) => vec![number("distance", true)],
             Self::Cluster(_) => vec![number("cluster_id", true)],
-            Self::Subtract | Self::Complement(_) | Self::Windows(_) => Vec::new(),
+            Self::Subtract(_) | Self::Complement(_) | Self::Windows(_) => Vec::new(),
         }
     }
 
     /// Rows get spans that they did not have.
     fn moves(&self) -> bool {
-        matches!(self, Self::Subtract | Self::Complement(_) | Self::Windows(_) | Self::Merge(_))
+        matches!(self, Self::Subtract(_) | Self::Complement(_) | Self::Windows(_) | Self::Merge(_))
     }
 
     /// Of how many of its inputs, from the first on, it looks at the rows' strands.
@@ -75,7 +75,7 @@ impl Verb {
         match self {
             Self::Merge(options) | Self::Cluster(options) => usize::from(options.stranded),
             Self::Nearest(options) => options.stranded_inputs(),
-            _ => 0,
+            _ => self.strands().map_or(0, |_| 2),
         }
     }
 
@@ -89,7 +89,11 @@ impl Verb {
 
     /// Which strands of rows of both inputs go together, where it matters.
     pub(super) fn strands(&self) -> Option<Strands> {
-        if let Self::Nearest(options) = self { options.strands() } else { None }
+        match self {
+            Self::Nearest(options) => options.strands(),
+            Self::CountOverlaps(strands) | Self::Coverage(strands) | Self::Subtract(strands) => *strands,
+            _ => None,
+        }
     }
 }
 
@@ -100,7 +104,7 @@ impl fmt::Display for Verb {
             Self::Nearest(options) => write!(f, ": {options}"),
             Self::Merge(options) | Self::Cluster(options) => write!(f, ": {options}"),
             Self::Windows(windows) => write!(f, ": size={}, step={}", windows.size(), windows.step()),
-            _ => Ok(()),
+            _ => self.strands().map_or(Ok(()), |strands| write!(f, ": strand={strands:?}")),
         }
     }
 }

@@ -16,10 +16,13 @@ pub enum Direction {
     Downstream,
 }
 
-/// Which strands of two rows go together. A row whose strand is neither `+` nor `-` has no partner.
+/// Which strands of two rows go together, told by their column `strand`. A row whose strand is neither `+` nor `-` has no
+/// partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Strands {
+pub enum Strands {
+    /// Both `+`, or both `-`.
     Same,
+    /// One `+`, the other `-`.
     Opposite,
 }
 

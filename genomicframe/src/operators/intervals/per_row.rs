@@ -89,12 +89,12 @@ impl Built {
         let reading = Reading { verb: verb.name(), columns, keeps_rows, distance: 0 };
         let schema = input.schema();
         match verb {
-            Verb::CountOverlaps => {
+            Verb::CountOverlaps(_) => {
                 let all = reading.all(input, context, |_| Vec::<Span>::new()).await?;
                 let counts = each(all.bags, |spans| Counts::try_of(&spans), tasks).await?;
                 Ok(Self::new(Box::new(ByContig(counts)), all.names, None, all.memory))
             }
-            Verb::Coverage => {
+            Verb::Coverage(_) => {
                 let all = reading.all(input, context, |_| Vec::<Span>::new()).await?;
                 let of = |spans: Vec<Span>| Some((Counts::try_of(&spans)?, Union::try_of(spans)?));
                 let of = each(all.bags, of, tasks).await?;
