@@ -62,6 +62,17 @@ pub(crate) enum Command {
 pub(crate) struct SqlArgs {
     /// The statement
     pub(crate) query: String,
+    /// What becomes of a record with a malformed field: fail, skip (leave it out, count it) or null (the field)
+    ///
+    /// Of all files but those that are read with an on_error of their own.
+    #[arg(long, value_name = "CHOICE", default_value_t)]
+    pub(crate) on_error: OnError,
+    /// The statement is somebody else's: it only reads, and only what --allow names, for 30 s in 1 GiB of memory
+    #[arg(long)]
+    pub(crate) untrusted: bool,
+    /// A folder, or a URL and what lies below it, that --untrusted may read; may be given several times
+    #[arg(long, value_name = "PLACE", requires = "untrusted")]
+    pub(crate) allow: Vec<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]

@@ -10,7 +10,7 @@ use genomicframe::{BadRecords, Error, GenomicContext};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, SqlArgs};
 use crate::commands::{Failure, Session, execute};
 
 /// How the program ends.
@@ -174,7 +174,16 @@ async fn supervise(work: &mut JoinHandle<Result<(), Failure>>, signal: impl Futu
 
 fn context(command: &Command) -> Result<GenomicContext, Error> {
     let engine = command.engine();
+    let storage = engine.storage.iter().map(|option| (option.0.as_str(), option.1.as_str()));
+    if let Command::Sql(sql) = command
+        && sql.untrusted
+    {
+        return untrusted(sql, storage);
+    }
     let mut builder = GenomicContext::builder();
+    if let Command::Sql(sql) = command {
+        builder = builder.on_error(sql.on_error);
+    }
     if command.keeps_order() {
         builder = builder.threads(1);
     } else if let Some(threads) = engine.threads {
@@ -183,8 +192,23 @@ fn context(command: &Command) -> Result<GenomicContext, Error> {
     if let Some(bytes) = engine.memory {
         builder = builder.memory_limit(bytes);
     }
-    let storage = engine.storage.iter().map(|option| (option.0.as_str(), option.1.as_str()));
     builder.storage_options(storage).build()
+}
+
+/// For a statement that somebody else wrote.
+fn untrusted<'a>(sql: &SqlArgs, storage: impl Iterator<Item = (&'a str, &'a str)>) -> Result<GenomicContext, Error> {
+    let mut builder = GenomicContext::untrusted().on_error(sql.on_error).storage_options(storage);
+    for place in &sql.allow {
+        let is_url = place.contains("://");
+        builder = if is_url { builder.allow_prefix(place) } else { builder.allow_folder(place) };
+    }
+    if let Some(threads) = sql.engine.threads {
+        builder = builder.threads(threads.into());
+    }
+    if let Some(bytes) = sql.engine.memory {
+        builder = builder.memory_limit(bytes);
+    }
+    builder.build()
 }
 
 /// `SIGXFSZ`, whose number is the same on Linux and macOS.

@@ -10,7 +10,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use genomicframe_core::Error as CoreError;
 use genomicframe_core::io::{DiskCache, Location, ObjectIo, Requests, Storage};
-use genomicframe_core::scan::BadRecords;
+use genomicframe_core::scan::{BadRecords, OnError};
 use object_store::ObjectStore;
 use object_store::path::Path as Key;
 use url::Url;
@@ -63,6 +63,7 @@ pub struct GenomicContextBuilder {
     batch_size: Option<usize>,
     memory: Option<usize>,
     spill: Option<u64>,
+    on_error: OnError,
     untrusted: Option<Arc<Untrusted>>,
     limits: QueryLimits,
     storage: StorageOptions,
@@ -101,6 +102,25 @@ impl GenomicContextBuilder {
     /// Bytes that may be spilled to disk; default: 100 GB.
     pub fn spill_limit(mut self, bytes: u64) -> Self {
         self.spill = Some(bytes);
+        self
+    }
+
+    /// What becomes of records with a malformed field, of all files whose options do not say it: see [`ReadOptions::on_error`].
+    ///
+    /// ```
+    /// use genomicframe::{GenomicContext, OnError};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> genomicframe::Result<()> {
+    /// # let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data");
+    /// let ctx = GenomicContext::builder().on_error(OnError::Skip).build()?;
+    /// let good = ctx.sql(&format!("SELECT pos, qual FROM '{data}/malformed.vcf'")).await?.collect().await?;
+    /// assert_eq!(ctx.take_bad_records().skipped, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.on_error = on_error;
         self
     }
 
@@ -165,7 +185,8 @@ impl GenomicContextBuilder {
             Some(untrusted) => Arc::new(Gate { io: Arc::new(io), places: Arc::clone(&untrusted.places) }),
             None => Arc::new(io),
         };
-        let access = Access { io, warnings: Arc::default(), known: Arc::default(), options: GenomicOptions::default() };
+        let (warnings, known, options) = Default::default();
+        let access = Access { io, warnings, known, on_error: self.on_error, options };
         let mut config = SessionConfig::new()
             .with_information_schema(untrusted.is_none())
             .with_option_extension(GenomicOptions::default());

@@ -381,3 +381,38 @@ async fn limits_are_the_callers() {
         assert!(!broken.unwrap_err().to_string().contains("secret"));
     }
 }
+
+/// `gf sql --untrusted` in the folder of the test data: its status, rows and messages.
+fn strange(sql: &str, more: &[&str]) -> (bool, String, String) {
+    let out =
+        Command::new(gf()).args(["sql", "--untrusted", sql, "--no-header"]).args(more).current_dir(folder()).output();
+    let out = out.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (out.status.success(), text(&out.stdout), text(&out.stderr))
+}
+
+#[test]
+fn the_program_takes_strangers_too() {
+    let count = "SELECT count(*) FROM 'sample.bam'";
+    assert_eq!(strange(count, &["--allow", "."]), (true, "4905\n".to_owned(), String::new()));
+    assert_eq!(strange("SELECT 1", &[]), (true, "1\n".to_owned(), String::new()));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let elsewhere = elsewhere.path().display().to_string();
+    for (sql, more) in [
+        (count, [].as_slice()),
+        (count, &["--allow", &elsewhere]),
+        (count, &["--allow", "s3://lab/public"]),
+        ("COPY (SELECT 1) TO 'made.csv'", &["--allow", "."]),
+        ("SET genomicframe.use_index = false", &["--allow", "."]),
+        ("SELECT * FROM '../data/sample.bam'", &["--allow", "."]),
+    ] {
+        let (well, rows, told) = strange(sql, more);
+        assert!(!well && rows.is_empty() && told.starts_with("gf: "), "{sql} {more:?}: {rows}{told}");
+    }
+    assert!(!std::path::Path::new(&folder()).join("made.csv").exists());
+    // What may be read says nothing without whom it is allowed to.
+    let out = Command::new(gf()).args(["sql", count, "--allow", "."]).current_dir(folder()).output().unwrap();
+    assert!(!out.status.success() && String::from_utf8_lossy(&out.stderr).contains("--untrusted"));
+    let (well, _, told) = strange(count, &["--allow", "nowhere"]);
+    assert!(!well && told.contains("nowhere: no folder that can be allowed"), "{told}");
+}

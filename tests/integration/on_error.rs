@@ -130,4 +130,14 @@ fn gf_goes_on_and_tells() {
     let out = gf(&["count", "malformed.vcf", "--where", "qual > 10", "--on-error", "null"]);
     assert_eq!(String::from_utf8_lossy(&out.stdout), "3\n");
     assert!(!gf(&["view", "malformed.vcf"]).status.success());
+    // Of all files of a statement, but those that say otherwise.
+    let verb = "SELECT sum(count) FROM count_overlaps('malformed.vcf', read_vcf('malformed.vcf'))";
+    for (sql, rows) in
+        [("SELECT pos, qual FROM 'malformed.vcf'", "100\t50\n300\t12.5\n500\t99\n600\t7\n"), (verb, "5\n")]
+    {
+        let out = gf(&["sql", sql, "--on-error", "skip", "--no-header"]);
+        assert_eq!(String::from_utf8_lossy(&out.stdout), rows, "{sql}: {}", String::from_utf8_lossy(&out.stderr));
+    }
+    let own = "SELECT pos, qual FROM read_vcf('malformed.vcf', on_error => 'fail')";
+    assert!(!gf(&["sql", own, "--on-error", "skip"]).status.success());
 }

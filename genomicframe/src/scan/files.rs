@@ -23,6 +23,8 @@ pub struct ReadOptions {
     pub(crate) format: Option<String>,
     pub(crate) regions: Vec<String>,
     pub(crate) open: OpenOptions,
+    /// `None`: as the context says.
+    on_error: Option<OnError>,
     /// Whether the rows are those malformed records instead.
     pub(crate) bad_records: bool,
     /// Columns to take from `key=value` folders. `None`: all that every path has.
@@ -85,8 +87,8 @@ impl ReadOptions {
         self
     }
 
-    /// What becomes of a record with a malformed field: the query fails (the default), or the record is left out, or the field
-    /// is null; these are counted and told ([`GenomicContext::take_bad_records`](crate::GenomicContext::take_bad_records)).
+    /// What becomes of a record with a malformed field: the query fails (the default, unless
+    /// [the context has another](crate::GenomicContextBuilder::on_error)), or the record is left out, or the field is null; these are counted and told ([`GenomicContext::take_bad_records`](crate::GenomicContext::take_bad_records)).
     ///
     /// ```
     /// use genomicframe::{OnError, ReadOptions};
@@ -94,7 +96,7 @@ impl ReadOptions {
     /// let options = ReadOptions::new().on_error(OnError::Skip);
     /// ```
     pub fn on_error(mut self, on_error: OnError) -> Self {
-        self.open.on_error = on_error;
+        self.on_error = Some(on_error);
         self
     }
 
@@ -172,6 +174,7 @@ pub(super) async fn open(paths: &[String], access: &Access, options: &ReadOption
         found.extend(locations);
     }
     let mut opening = options.open.clone();
+    opening.on_error = options.on_error.unwrap_or(access.on_error);
     if !access.options.use_index && opening.index == IndexChoice::Auto {
         opening.index = IndexChoice::Ignore;
     }

@@ -36,6 +36,7 @@ pub use table::GenomicTable;
 use std::sync::Arc;
 
 use genomicframe_core::io::ObjectIo;
+use genomicframe_core::scan::OnError;
 
 use crate::options::GenomicOptions;
 use crate::warnings::WarningLog;
@@ -47,6 +48,8 @@ pub(crate) struct Access {
     pub(crate) io: Arc<dyn ObjectIo>,
     pub(crate) warnings: Arc<WarningLog>,
     pub(crate) known: Arc<KnownFiles>,
+    /// Where a file's own options do not say.
+    pub(crate) on_error: OnError,
     /// As they were when a file was opened.
     pub(crate) options: GenomicOptions,
 }

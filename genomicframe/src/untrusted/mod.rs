@@ -21,6 +21,7 @@ use std::time::Duration;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
+use genomicframe_core::scan::OnError;
 
 use crate::context::{GenomicContext, GenomicContextBuilder};
 use crate::error::Result;
@@ -143,6 +144,12 @@ impl UntrustedBuilder {
     /// Partitions that are worked on at once; default: all cores.
     pub fn threads(mut self, threads: usize) -> Self {
         self.context = self.context.threads(threads);
+        self
+    }
+
+    /// What becomes of records with a malformed field; see [`GenomicContextBuilder::on_error`].
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.context = self.context.on_error(on_error);
         self
     }
 
