@@ -201,7 +201,7 @@ impl GenomicContextBuilder {
             .with_runtime_env(runtime)
             .with_default_features()
             .with_analyzer_rules(deep::analyzer_rules())
-            .with_optimizer_rules(deep::optimizer_rules())
+            .with_optimizer_rules(deep::optimizer_rules(operators::FiltersBelowVerbs))
             .with_query_planner(Arc::new(GenomicPlanner { timeout: untrusted.as_ref().map(|u| u.timeout) }))
             .with_physical_optimizer_rules(operators::physical_rules());
         if let Some(untrusted) = &untrusted {

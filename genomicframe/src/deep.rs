@@ -33,9 +33,15 @@ pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     Analyzer::new().rules.into_iter().map(|rule| Arc::new(DeepAnalyzer(rule)) as _).collect()
 }
 
-/// DataFusion's optimizer rules, each run where the stack is deep.
-pub(crate) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    Optimizer::new().rules.into_iter().map(|rule| Arc::new(DeepOptimizer(rule)) as _).collect()
+/// DataFusion's optimizer rules, and `own` behind the one that pushes filters down; each run where the stack is deep.
+pub(crate) fn optimizer_rules(
+    own: impl OptimizerRule + Send + Sync + 'static,
+) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    // Later ones put projections between a filter and what is below it.
+    let behind = rules.iter().position(|rule| rule.name() == "push_down_filter").map_or(rules.len(), |at| at + 1);
+    rules.insert(behind, Arc::new(own));
+    rules.into_iter().map(|rule| Arc::new(DeepOptimizer(rule)) as _).collect()
 }
 
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use genomicframe::bams3::writer::Cutting;
 use genomicframe::convert::ConvertOptions;
 use genomicframe::{GenomicContext, GenomicFrame};
 
-use crate::support::{Random, context, data, number, query};
+use crate::support::{Random, analyzed, context, counted, data, number, query};
 
 /// Settings that make many chunks and row groups of a small file.
 pub fn small() -> ConvertOptions {
@@ -125,27 +125,6 @@ async fn random_conditions_select_the_same_rows() {
         some += usize::from(expected.len() > 1);
     }
     assert!(some > 60, "{some} of the conditions select rows");
-}
-
-/// What `EXPLAIN ANALYZE` counts under `name`, over all scans.
-fn counted(plan: &str, name: &str) -> u64 {
-    let key = format!("{name}=");
-    let parts = plan.split(key.as_str()).skip(1);
-    // Numbers are shown as people write them: 1.20 K.
-    let number = |text: &str| {
-        let text: String = text.chars().take_while(|c| !matches!(c, ',' | ']' | '\n')).collect();
-        let (digits, unit) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
-        let unit = [("K", 1e3), ("M", 1e6), ("KB", 1024.0), ("MB", 1048576.0)]
-            .iter()
-            .find(|(u, _)| *u == unit)
-            .map_or(1.0, |u| u.1);
-        (digits.parse::<f64>().unwrap_or(0.0) * unit) as u64
-    };
-    parts.map(number).sum()
-}
-
-async fn analyzed(ctx: &GenomicContext, sql: &str) -> String {
-    query(ctx, &format!("EXPLAIN ANALYZE {sql}")).await.join("\n")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@ use genomicframe::prelude::*;
 use genomicframe::{Direction, Strands, Ties};
 use tempfile::TempDir;
 
-use crate::support::{Random, context, data, output, peer, query, rows};
+use crate::support::{Random, analyzed, context, counted, data, gf, output, peer, query, rows};
 
 /// Two BED files, sorted as bedtools wants them; the second one also as GFF3; and the contigs with their lengths.
 struct Files {
@@ -340,6 +340,110 @@ async fn rows_without_a_place_are_counted_and_left_alone() {
     assert_ne!(number, ["0\t0"]);
     let all = query(&ctx, &format!("SELECT count(*) FROM cluster('{bam}')")).await;
     assert_eq!(all, query(&ctx, &format!("SELECT count(*) FROM '{bam}'")).await);
+}
+
+/// Of the second input only what lies where the first one's rows do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_first_input_decides_what_is_read_of_the_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let panel = folder.path().join("panel.bed");
+    std::fs::write(&panel, "chr2\t50000\t51000\nchr10\t100\t900\nchrX\t20000\t20000\nchrUn_empty\t0\t9\n").unwrap();
+    let dataset = folder.path().join("sample.bams3").display().to_string();
+    let convert = std::process::Command::new(gf())
+        .args(["convert", &data("sample.bam"), &dataset, "--chunk-rows", "300"])
+        .status();
+    assert!(convert.unwrap().success());
+    let bam = data("sample.bam");
+    for (threads, batch) in [(1, 8192), (4, 50)] {
+        let (ctx, whole) = (context(threads, batch), context(threads, batch));
+        whole.sql("SET genomicframe.dynamic_regions = false").await.unwrap();
+        for reads in [&bam, &dataset] {
+            let all = analyzed(&ctx, &format!("SELECT sum(mapq), max(pos), max(end), max(rname) FROM '{reads}'")).await;
+            for (verb, columns) in [("count_overlaps", "count"), ("coverage", "count, covered"), ("subtract", "1")] {
+                let columns = format!("chrom, start, end, {columns}");
+                let sql = format!("SELECT {columns} FROM {verb}('{}', '{reads}')", panel.display());
+                assert_eq!(query(&ctx, &sql).await, query(&whole, &sql).await, "{sql}");
+                let plan = analyzed(&ctx, &sql).await;
+                assert!(plan.contains("narrowed_to: regions=4"), "{sql}\n{plan}");
+                let (read, seen) = (counted(&plan, "bytes_read"), counted(&plan, "records_seen"));
+                let (all_read, all_seen) = (counted(&all, "bytes_read"), counted(&all, "records_seen"));
+                assert!(read * 2 < all_read && seen * 2 < all_seen, "{sql}\n{plan}\n{all}");
+            }
+        }
+        // As many as are counted without the verb.
+        let sum = format!("SELECT sum(count) FROM count_overlaps('{}', '{bam}')", panel.display());
+        let inside = "in_region(rname, pos, end, 'chr2:50,001-51,000', 'chr10:101-900', 'chrX:20,000-20,000') \
+            AND (rname <> 'chrX' OR end > 20000)";
+        let expected = query(&ctx, &format!("SELECT count(*) FROM '{bam}' WHERE {inside}")).await;
+        assert_eq!(query(&ctx, &sum).await, expected);
+        // A neighbour may lie anywhere.
+        let nearest = format!("SELECT chrom, start, pos FROM nearest('{}', '{bam}')", panel.display());
+        assert!(!analyzed(&ctx, &nearest).await.contains("narrowed_to"));
+        // Not where it must be near.
+        let near = nearest.replace(")", ", max_distance => 1000)");
+        assert!(analyzed(&ctx, &near).await.contains("narrowed_to: regions=4"));
+        assert_eq!(query(&ctx, &near).await, query(&whole, &near).await);
+        // Nothing is read of the second where the first has no rows.
+        let none = format!("SELECT * FROM count_overlaps(read_bam('{bam}', region => 'chr2:1-1'), '{bam}')");
+        assert!(query(&ctx, &none).await.is_empty());
+    }
+}
+
+/// Filters of what the first input's rows have are applied by its scan, and narrow the second one's too.
+#[tokio::test]
+async fn filters_go_below_the_verbs() {
+    let ctx = context(2, 512);
+    let (bam, genes, panel) = (data("sample.bam"), data("genes.gff3.gz"), data("panel.bed"));
+    let with_gene = format!("'{bam}', '{genes}'");
+    for (call, filter, below) in [
+        (format!("count_overlaps({with_gene})"), "rname = 'chr2' AND mapq >= 20", true),
+        (format!("coverage({with_gene})"), "rname = 'chr2' AND pos > 20000 AND covered > 10", true),
+        (format!("nearest({with_gene}, k => 2)"), "rname = 'chr2' AND (distance > 5 OR seqid IS NULL)", true),
+        (format!("subtract('{genes}', '{panel}')"), "seqid = 'chr2' AND feature = 'exon' AND start > 30000", true),
+        (format!("windows('{genes}', size => 100)"), "seqid = 'chr2' AND end < 40000", true),
+        (format!("merge('{genes}')"), "seqid = 'chr2' AND count > 1", true),
+        (format!("cluster('{genes}')"), "seqid = 'chr2'", false),
+        (format!("complement('{bam}')"), "rname = 'chr2'", false),
+        (format!("nearest({with_gene})"), "seqid = 'chr2' AND random() >= 0.0", false),
+    ] {
+        let sql = format!("SELECT * FROM {call} WHERE {filter}");
+        // All rows, and which of them pass.
+        let all = query(&ctx, &format!("SELECT *, ({filter}) IS TRUE AS passes FROM {call}")).await;
+        let mut expected: Vec<_> = all.iter().filter_map(|row| row.strip_suffix("\ttrue")).collect();
+        expected.sort();
+        assert_eq!(query(&ctx, &sql).await, expected, "{sql}");
+        assert!(!expected.is_empty() && expected.len() < all.len(), "{sql}: {} of {}", expected.len(), all.len());
+        let plan = query(&ctx, &format!("EXPLAIN {sql}")).await.join("\n");
+        assert_eq!(plan.contains("regions=chr2"), below, "{sql}\n{plan}");
+    }
+    // With a projection in between.
+    let sql = format!("EXPLAIN SELECT sum(count) FROM count_overlaps({with_gene}) WHERE rname = 'chr2'");
+    assert!(query(&ctx, &sql).await.join("\n").contains("regions=chr2"));
+    let narrowed = format!("SELECT * FROM count_overlaps('{panel}', '{bam}') WHERE chrom = 'chr2' AND start > 50000");
+    let (less, more) =
+        (analyzed(&ctx, &narrowed).await, analyzed(&ctx, narrowed.split(" WHERE").next().unwrap()).await);
+    assert!(counted(&less, "records_seen") * 2 < counted(&more, "records_seen"), "{less}\n{more}");
+}
+
+/// Rows read ahead that do not fit are handed out as they came, and tell nothing.
+#[tokio::test]
+async fn a_large_first_input_is_not_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.bed").display().to_string();
+    let text: String =
+        (0..300_000).map(|i| format!("chr2\t{}\t{}\tfeature_{i}_with_a_name\n", i / 3, i / 3 + 5)).collect();
+    std::fs::write(&path, text).unwrap();
+    let sql = format!(
+        "SELECT count(*), sum(count), sum(start), min(name), max(name) FROM count_overlaps('{path}', '{}')",
+        data("genes.gff3.gz")
+    );
+    let expected = query(&context(1, 8192), &sql).await;
+    for threads in [1, 4] {
+        let ctx = GenomicContext::builder().threads(threads).memory_limit(2 << 20).build().unwrap();
+        assert_eq!(query(&ctx, &sql).await, expected);
+        assert!(!analyzed(&ctx, &sql).await.contains("narrowed_to"));
+        assert!(analyzed(&context(threads, 8192), &sql).await.contains("narrowed_to"));
+    }
 }
 
 #[test]

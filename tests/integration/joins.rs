@@ -5,9 +5,9 @@ use std::path::Path;
 use datafusion::arrow::array::AsArray;
 use genomicframe::datafusion::common::JoinType;
 use genomicframe::datafusion::physical_plan::displayable;
-use genomicframe::{GenomicContext, GenomicFrame, OverlapOptions, ReadOptions};
+use genomicframe::{GenomicFrame, OverlapOptions, ReadOptions};
 
-use crate::support::{Random, context, data, number, output, peer, query};
+use crate::support::{Random, analyzed, context, counted, data, number, output, peer};
 
 /// A BED file of random intervals, sorted by place or not.
 fn random_bed(folder: &Path, name: &str, random: &mut Random, rows: u64, contigs: &[&str], sorted: bool) -> String {
@@ -160,28 +160,6 @@ fn options_that_contradict_each_other_are_an_error() {
     let e = GenomicFrame::scan_vcf(data("cohort.vcf.gz")).unwrap();
     let e = scan().join_by_overlap_with(e, OverlapOptions::new().same_strand()).count().unwrap_err().to_string();
     assert!(e.contains("neither strand nor flag"), "{e}");
-}
-
-/// The plan after a run.
-async fn analyzed(ctx: &GenomicContext, sql: &str) -> String {
-    query(ctx, &format!("EXPLAIN ANALYZE {sql}")).await.join("\n")
-}
-
-fn counted(plan: &str, name: &str) -> u64 {
-    let key = format!("{name}=");
-    let values = plan.split(key.as_str()).skip(1);
-    let number = |text: &str| {
-        let text = text.split([',', ']']).next().unwrap();
-        let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
-        let scale = match unit.trim() {
-            "" | "B" => 1.0,
-            "K" | "KB" => 1e3,
-            "M" | "MB" => 1e6,
-            other => panic!("{name} in {other}: {plan}"),
-        };
-        digits.parse::<f64>().unwrap_or(0.0) * scale
-    };
-    values.map(number).sum::<f64>() as u64
 }
 
 /// Spellings of one join of a file with a panel: what is written with comparisons keeps their meaning.

@@ -36,7 +36,7 @@ const SETTINGS: [(&str, &str, &str, &str); 7] = [
 ];
 
 /// Queries in which every setting has a part.
-const QUERIES: [&str; 16] = [
+const QUERIES: [&str; 24] = [
     "SELECT * FROM '@/sample.bam'",
     "SELECT count(*), min(pos), max(pos), count(DISTINCT rname) FROM '@/sample.bam'",
     "SELECT rname, count(*) FROM '@/sample.bam' GROUP BY rname",
@@ -53,6 +53,14 @@ const QUERIES: [&str; 16] = [
     "SELECT count(*) FROM '@/sample.bam' WHERE in_regions(rname, pos, end, '@/panel.bed')",
     "SELECT count(*) FROM '@/sample.bam' WHERE NOT in_regions(rname, pos, end, '@/panel.bed')",
     "SELECT count(*) FROM (SELECT * FROM '@/reads.fastq' LIMIT 7)",
+    "SELECT chrom, start, count FROM count_overlaps('@/panel.bed', '@/sample.bam')",
+    "SELECT * FROM coverage('@/blocks12.bed', '@/genes.gff3.gz')",
+    "SELECT chrom, start, end FROM subtract('@/targets3.bed', '@/cohort.vcf.gz')",
+    "SELECT seqid, start, end, count FROM count_overlaps('@/genes.gff3', '@/sites.vcf.gz')",
+    "SELECT count(*), sum(count) FROM count_overlaps('@/sample.bam', '@/sample.bam')",
+    "SELECT * FROM nearest('@/panel.bed', '@/genes.gff3.gz', k => 3, ties => 'all', max_distance => 700)",
+    "SELECT * FROM nearest('@/targets3.bed', '@/sample.bam', overlaps => 'false', max_distance => 0)",
+    "SELECT rname, pos, covered FROM coverage('@/sample.bam', '@/genes.gff3.gz') WHERE rname = 'chr2'",
 ];
 
 async fn turned_off(setting: &str, threads: usize) -> GenomicContext {

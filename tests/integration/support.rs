@@ -57,6 +57,32 @@ pub async fn number(ctx: &GenomicContext, sql: &str) -> u64 {
     rows[0].parse().unwrap_or_else(|_| panic!("{sql}: {rows:?}"))
 }
 
+/// The plan after a run.
+pub async fn analyzed(ctx: &GenomicContext, sql: &str) -> String {
+    query(ctx, &format!("EXPLAIN ANALYZE {sql}")).await.join("\n")
+}
+
+/// What such a plan counted under `name`, over all its nodes. Numbers are shown as people write them: 1.20 K.
+pub fn counted(plan: &str, name: &str) -> u64 {
+    let key = format!("{name}=");
+    let number = |text: &str| {
+        let text = text.split([',', ']']).next().unwrap_or_default();
+        let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
+        let scale = match unit.trim() {
+            "" | "B" => 1.0,
+            "K" => 1e3,
+            "M" => 1e6,
+            "KB" => 1024.0,
+            "MB" => 1048576.0,
+            other => panic!("{name} in {other}: {plan}"),
+        };
+        digits.parse::<f64>().unwrap_or(0.0) * scale
+    };
+    // Before the metrics stands what was planned.
+    let metrics = plan.lines().filter_map(|line| line.split_once("metrics=["));
+    metrics.flat_map(|(_, all)| all.split(key.as_str()).skip(1).map(number)).sum::<f64>() as u64
+}
+
 /// The sorted rows of files read with options.
 pub async fn read(ctx: &GenomicContext, path: &str, options: ReadOptions, columns: &[&str]) -> Vec<String> {
     let query = ctx.read(path, options).await.unwrap();

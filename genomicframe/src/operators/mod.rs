@@ -18,7 +18,7 @@ mod planner;
 
 pub use depth::{Coverage, DepthBy, DepthOptions};
 pub use intervals::{Direction, MergeOptions, NearestOptions, Strands, Ties};
-pub(crate) use intervals::{Intervals, Verb};
+pub(crate) use intervals::{FiltersBelowVerbs, Intervals, Verb};
 pub(crate) use planner::GenomicPlanner;
 
 use std::sync::Arc;

@@ -29,7 +29,7 @@ mod table;
 pub use files::ReadOptions;
 pub(crate) use files::looks_like_files;
 pub(crate) use native::as_native_text;
-pub(crate) use pieces::{contigs_below, in_pieces};
+pub(crate) use pieces::{contigs_below, in_pieces, reads_genomic_files};
 pub(crate) use spans_in::SpansIn;
 pub use table::GenomicTable;
 

@@ -107,6 +107,12 @@ pub(super) fn genomic_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanCo
     Some((config, source))
 }
 
+/// Whether all rows of `plan` come from genomic files.
+pub(crate) fn reads_genomic_files(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let children = plan.children();
+    if children.is_empty() { genomic_scan(plan).is_some() } else { children.into_iter().all(reads_genomic_files) }
+}
+
 /// The contigs of the files that the rows of `plan` come from, where it is one scan's and their headers name them all.
 pub(crate) fn contigs_below(plan: &Arc<dyn ExecutionPlan>) -> Option<BTreeSet<String>> {
     match plan.children()[..] {

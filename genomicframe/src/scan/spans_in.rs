@@ -45,6 +45,9 @@ impl fmt::Display for SpansIn {
 }
 
 impl SpansIn {
+    /// Regions that a scan is told of: where there are more, those with the least between them are one.
+    pub(crate) const MOST: usize = 1 << 20;
+
     /// Regions of a file with this span outside of which no record passes; `None` when the filter is about other columns.
     ///
     /// They are in the file's terms, counted from 1, and may hold more than the filter: who uses them to leave out records

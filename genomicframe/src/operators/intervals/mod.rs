@@ -7,12 +7,16 @@
 //! |---|---|
 //! | `options` | what the verbs may be told |
 //! | `node` | the logical node of all of them: which columns come and go |
+//! | `below` | filters of what the first input's rows have go below the verb |
 //! | `place` | rows of a batch become contigs and spans |
 //! | `gather` | an input read completely, by contig |
+//! | `ahead` | a small first input, whose rows tell what of the second one is of use |
 //! | `kernels` | what is made of a row |
 //! | `per_row` | the operator of verbs that make rows of rows: the first input is streamed, the second read before |
 //! | `whole` | the operator of merge and cluster, which look at all rows first |
 
+mod ahead;
+mod below;
 mod gather;
 mod kernels;
 mod node;
@@ -30,6 +34,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use self::per_row::PerRowExec;
 use self::whole::WholeExec;
+pub(crate) use below::FiltersBelowVerbs;
 pub use genomicframe_core::intervals::Ties;
 pub(crate) use node::{Intervals, Verb};
 pub use options::{Direction, MergeOptions, NearestOptions, Strands};

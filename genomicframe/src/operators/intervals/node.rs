@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
-use datafusion::common::{DFSchema, DFSchemaRef, DataFusionError, Result, TableReference, internal_err};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, DataFusionError, Result, TableReference, internal_err};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use genomicframe_core::intervals::Windows;
 
@@ -68,6 +68,15 @@ impl Verb {
     /// Rows get spans that they did not have.
     fn moves(&self) -> bool {
         matches!(self, Self::Subtract(_) | Self::Complement(_) | Self::Windows(_) | Self::Merge(_))
+    }
+
+    /// How far from the first input's rows those of the second one matter: 0 where they must overlap, `None` where all do.
+    pub(super) fn reach(&self) -> Option<i64> {
+        match self {
+            Self::CountOverlaps(_) | Self::Coverage(_) | Self::Subtract(_) => Some(0),
+            Self::Nearest(options) => options.reach(),
+            _ => None,
+        }
     }
 
     /// Of how many of its inputs, from the first on, it looks at the rows' strands.
@@ -172,6 +181,22 @@ impl Intervals {
         fields.extend(added.iter().map(|field| (None, Arc::clone(field))));
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
         Ok(Self { verb, inputs, places, added, schema })
+    }
+
+    /// Columns whose filters mean the same above and below: as they are called here, and in the first input.
+    pub(super) fn handed_through(&self) -> Vec<(Column, Column)> {
+        let (Some(first), Some(place)) = (self.inputs.first(), self.places.first()) else { return Vec::new() };
+        match self.verb {
+            // What is numbered, or left of a contig, depends on all rows.
+            Verb::Cluster(_) | Verb::Complement(_) => Vec::new(),
+            // Rows of different contigs are never one.
+            Verb::Merge(_) => vec![(Column::from_name(&place.contig.name), place.contig.clone())],
+            _ => {
+                let moved = |column: &Column| self.verb.moves() && (*column == place.start || *column == place.end);
+                let columns = first.schema().columns().into_iter().filter(|column| !moved(column));
+                columns.map(|column| (column.clone(), column)).collect()
+            }
+        }
     }
 
     /// Where the inputs' rows lie.

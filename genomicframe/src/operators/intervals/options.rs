@@ -114,6 +114,11 @@ impl NearestOptions {
         self.strands
     }
 
+    /// How far from a row its neighbours may lie: bases from its ends to theirs; `None` where any may be one.
+    pub(super) fn reach(&self) -> Option<i64> {
+        (self.choice.max_distance < i64::MAX).then(|| self.choice.max_distance + 1)
+    }
+
     /// The choice for a row, which is read backwards on the reverse strand.
     pub(super) fn choice(&self, backwards: impl FnOnce() -> bool) -> Choice {
         let (before, behind) = match self.direction {

@@ -1,35 +1,43 @@
 //! The operator that makes rows of rows: the first input is streamed, the second one read before.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr, lit};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
 use datafusion::physical_plan::execution_plan::{Boundedness, ChildrenPropertiesMode, EmissionType};
+use datafusion::physical_plan::filter_pushdown::{
+    ChildFilterDescription, ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation,
+};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr, PlanProperties,
-    ReplaceChildrenOptions,
+    ReplaceChildrenOptions, apply_expression_roots,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use genomicframe_core::intervals::{Counts, Span, Union};
 
 use super::super::batches::as_one;
 use super::super::once::Once;
+use super::ahead::Ahead;
 use super::gather::{Bag, Gathered, Merging, Numbered, Reading, in_order, stopped};
 use super::kernels::{ByContig, Kernel, Made, Nearest, Rows};
 use super::node::Verb;
 use super::options::Strands;
 use super::place::{Indices, Names, Place, UNKNOWN, texts};
 use crate::error::outer;
+use crate::scan::{SpansIn, reads_genomic_files};
 
 /// One or two inputs and where their rows lie.
 #[derive(Debug)]
@@ -37,6 +45,8 @@ pub(super) struct PerRowExec {
     verb: Verb,
     inputs: Vec<Arc<dyn ExecutionPlan>>,
     places: Vec<Indices>,
+    /// What the second input's scan is told of the first one's rows.
+    filter: Option<Arc<DynamicFilterPhysicalExpr>>,
     built: Once<Built>,
     metrics: ExecutionPlanMetricsSet,
     properties: Arc<PlanProperties>,
@@ -48,6 +58,8 @@ struct Built {
     names: Names,
     /// All rows, where they are handed out.
     rows: Option<RecordBatch>,
+    /// What was read of the first input, to tell the second one's scan.
+    ahead: Option<Ahead>,
     _memory: Option<MemoryReservation>,
 }
 
@@ -70,7 +82,20 @@ impl PerRowExec {
             Boundedness::Bounded,
         );
         let metrics = ExecutionPlanMetricsSet::new();
-        Ok(Self { verb, inputs, places, built: Once::default(), metrics, properties: Arc::new(properties) })
+        let (filter, built) = (None, Once::default());
+        Ok(Self { verb, inputs, places, filter, built, metrics, properties: Arc::new(properties) })
+    }
+
+    /// The same verb of other inputs. Its filter stays the one that the second input knows.
+    fn with(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Self> {
+        let new = Self::new(self.verb.clone(), inputs, self.places.clone(), self.schema())?;
+        Ok(Self { filter: self.filter.clone(), ..new })
+    }
+
+    /// The second input and where its rows lie, if those far from all of the first one's are of no use.
+    fn narrowed(&self) -> Option<(&Arc<dyn ExecutionPlan>, &Indices)> {
+        self.verb.reach()?;
+        self.inputs.get(1).filter(|second| reads_genomic_files(second)).zip(self.places.get(1))
     }
 }
 
@@ -82,7 +107,8 @@ impl Built {
     ) -> Result<Self> {
         let tasks = context.session_config().target_partitions();
         if let Verb::Windows(windows) = verb {
-            return Ok(Self { kernel: Box::new(windows), names: Names::default(), rows: None, _memory: None });
+            let names = Names::default();
+            return Ok(Self { kernel: Box::new(windows), names, rows: None, ahead: None, _memory: None });
         }
         let Some((input, columns)) = second else { return internal_err!("{} has a second input", verb.name()) };
         let keeps_rows = matches!(verb, Verb::Nearest(_));
@@ -124,7 +150,7 @@ impl Built {
 
     fn new(kernel: Box<dyn Kernel>, names: Names, rows: Option<RecordBatch>, memory: MemoryReservation) -> Self {
         memory.resize(kernel.memory() + rows.as_ref().map_or(0, RecordBatch::get_array_memory_size));
-        Self { kernel, names, rows, _memory: Some(memory) }
+        Self { kernel, names, rows, ahead: None, _memory: Some(memory) }
     }
 }
 
@@ -245,6 +271,10 @@ impl Making {
     }
 }
 
+fn column(schema: &SchemaRef, i: usize) -> Arc<dyn PhysicalExpr> {
+    Arc::new(Column::new(schema.field(i).name(), i))
+}
+
 impl DisplayAs for PerRowExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PerRowExec: {}", self.verb)
@@ -271,9 +301,9 @@ impl ExecutionPlan for PerRowExec {
 
     fn apply_expressions(
         &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
+        apply_expression_roots(self.dynamic_expressions_produced(), f)
     }
 
     fn replace_children(
@@ -281,7 +311,7 @@ impl ExecutionPlan for PerRowExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::new(self.verb.clone(), children, self.places.clone(), self.schema())?))
+        Ok(Arc::new(self.with(children)?))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -297,9 +327,24 @@ impl ExecutionPlan for PerRowExec {
         let built = self.built.get(|| {
             let second = self.inputs.get(1).cloned().zip(self.places.get(1).cloned());
             let (verb, context) = (self.verb.clone(), Arc::clone(&context));
+            let telling = self.filter.clone().zip(self.narrowed().map(|(plan, at)| (plan.schema(), at.clone())));
+            let (first, places) = (Arc::clone(&first), places.clone());
             async move {
                 let _timer = time.timer();
-                Built::of(verb, second, context).await
+                let ahead = match telling {
+                    Some((filter, (schema, at))) => {
+                        let (ahead, covered) = Ahead::read(&verb, &first, &places, &context).await?;
+                        if let Some(covered) = covered {
+                            let [contig, start, end] = [at.contig, at.start, at.end].map(|i| column(&schema, i));
+                            let (shift, regions) = (i64::from(at.zero_based), Arc::new(covered.at_most(SpansIn::MOST)));
+                            filter.update(Arc::new(SpansIn { contig, start, shift, end, regions }))?;
+                        }
+                        filter.mark_complete();
+                        Some(ahead)
+                    }
+                    None => None,
+                };
+                Ok(Built { ahead, ..Built::of(verb, second, context).await? })
             }
         });
         let schema = self.schema();
@@ -307,8 +352,11 @@ impl ExecutionPlan for PerRowExec {
         let output = async move {
             let built = built.await?;
             let batch_size = context.session_config().batch_size();
-            // The first input is not begun before.
-            let batches = first.execute(partition, context)?;
+            // Of the first input no more is read before.
+            let batches = match built.ahead.as_ref().and_then(|ahead| ahead.take(partition)) {
+                Some(batches) => batches,
+                None => first.execute(partition, context)?,
+            };
             let making = Making { built, places, strands, schema, batch_size };
             Ok::<_, DataFusionError>(stream::try_unfold(
                 (batches, None::<Batch>, making, metrics),
@@ -348,6 +396,50 @@ impl ExecutionPlan for PerRowExec {
     fn with_preserve_order(&self, preserve_order: bool) -> Option<Arc<dyn ExecutionPlan>> {
         let first = self.inputs.first()?.with_preserve_order(preserve_order)?;
         let inputs = std::iter::once(first).chain(self.inputs.iter().skip(1).cloned()).collect();
-        Some(Arc::new(Self::new(self.verb.clone(), inputs, self.places.clone(), self.schema()).ok()?))
+        Some(Arc::new(self.with(inputs).ok()?))
+    }
+
+    fn dynamic_expressions_produced(&self) -> Vec<Arc<dyn PhysicalExpr>> {
+        self.filter.iter().map(|f| Arc::clone(f) as Arc<dyn PhysicalExpr>).collect()
+    }
+
+    fn gather_filters_for_pushdown(
+        &self,
+        phase: FilterPushdownPhase,
+        parents: Vec<Arc<dyn PhysicalExpr>>,
+        _: &ConfigOptions,
+    ) -> Result<FilterDescription> {
+        let mut all = FilterDescription::new();
+        for (i, _) in self.inputs.iter().enumerate() {
+            let mut of = ChildFilterDescription::all_unsupported(&parents);
+            if i == 1
+                && phase == FilterPushdownPhase::Post
+                && self.filter.is_none()
+                && let Some((second, at)) = self.narrowed()
+            {
+                let schema = second.schema();
+                let columns = [at.contig, at.start, at.end].map(|i| column(&schema, i)).to_vec();
+                of = of.with_self_filter(Arc::new(DynamicFilterPhysicalExpr::new(columns, lit(true))));
+            }
+            all = all.with_child(of);
+        }
+        Ok(all)
+    }
+
+    fn handle_child_pushdown_result(
+        &self,
+        _: FilterPushdownPhase,
+        result: ChildPushdownResult,
+        _: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
+        let filter = result.self_filters.get(1).and_then(|of| of.first()).map(|f| Arc::clone(&f.predicate));
+        let propagation = FilterPushdownPropagation::if_any(result);
+        match filter.map(|f| Arc::downcast::<DynamicFilterPhysicalExpr>(f as Arc<dyn Any + Send + Sync>)) {
+            Some(Ok(filter)) => {
+                let new = Self { filter: Some(filter), ..self.with(self.inputs.clone())? };
+                Ok(propagation.with_updated_node(Arc::new(new)))
+            }
+            _ => Ok(propagation),
+        }
     }
 }

@@ -57,9 +57,6 @@ const INDEX_BYTES: usize = 48;
 /// Blocks of all partitions, each held twice while it is made, fit into the memory that was had.
 const SHARE: usize = 3;
 
-/// Regions that a scan is told of: where there are more, those with the least between them are one.
-const MOST_TOLD: usize = 1 << 20;
-
 /// What a batch takes when it is held.
 pub(super) fn memory_of(batch: &RecordBatch) -> usize {
     get_record_batch_memory_size(batch) + batch.num_rows() * INDEX_BYTES
@@ -89,7 +86,7 @@ impl Build {
                 start: Arc::clone(&right.start),
                 shift: right.shift,
                 end: Arc::clone(&right.end),
-                regions: Arc::new(covered.at_most(MOST_TOLD)),
+                regions: Arc::new(covered.at_most(SpansIn::MOST)),
             };
             filter.update(Arc::new(spans))?;
             filter.mark_complete();
