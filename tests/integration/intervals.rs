@@ -481,6 +481,60 @@ fn frames_have_the_verbs_too() {
     }
 }
 
+/// More than the memory: parts of the second input are met one after the other, and rows come as they would.
+#[tokio::test]
+async fn a_second_input_that_does_not_fit_goes_to_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut random = Random(11);
+    let mut bed = |name: &str, rows: usize, contigs: u64, is_sorted: bool| {
+        let mut lines: Vec<(u64, u64, u64)> = Vec::new();
+        for _ in 0..rows {
+            let (start, longest) = (random.below(2_000_000), [1, 3, 200, 20_000][random.below(4) as usize]);
+            // Some lie between two bases.
+            lines.push((random.below(contigs), start, start + random.below(longest)));
+        }
+        if is_sorted {
+            lines.sort_unstable();
+        }
+        let strands = ["+", "-", "."];
+        let line = |(i, (contig, start, end)): (usize, (u64, u64, u64))| {
+            format!("c{contig}\t{start}\t{end}\tfeature_of_{name}_{i}\t0\t{}\n", strands[i % 3])
+        };
+        std::fs::write(path(name), lines.into_iter().enumerate().map(line).collect::<String>()).unwrap();
+    };
+    bed("a.bed", 2_000, 4, false);
+    bed("b.bed", 150_000, 3, false);
+    bed("sorted.bed", 150_000, 3, true);
+    // None of these merge.
+    let apart = (0..150_000u64).map(|i| (i % 3, i * 7919 % 50_000 * 40));
+    let apart: String = apart.map(|(contig, start)| format!("c{contig}\t{start}\t{}\n", start + 1)).collect();
+    std::fs::write(path("apart.bed"), apart).unwrap();
+    let verbs = [
+        "count_overlaps('{a}', '{b}')",
+        "count_overlaps('{a}', '{b}', strand => 'opposite')",
+        "coverage('{a}', '{b}')",
+        "coverage('{a}', '{sorted}', strand => 'same')",
+        "coverage('{a}', '{apart}')",
+        "subtract('{a}', '{apart}')",
+        "nearest('{a}', '{b}')",
+        "nearest('{a}', '{sorted}', k => 3, ties => 'all', overlaps => false)",
+        "nearest('{a}', '{b}', k => 2, direction => 'upstream', strand => 'same', max_distance => 50)",
+    ];
+    for verb in verbs {
+        let fill = |verb: String, name: &str| verb.replace(&format!("{{{name}}}"), &path(&format!("{name}.bed")));
+        let verb = ["a", "b", "sorted", "apart"].into_iter().fold(verb.to_owned(), fill);
+        let sql = format!("SELECT * FROM {verb}");
+        let expected = query(&context(2, 8192), &sql).await;
+        for (threads, megabytes) in [(1, 2), (8, 3)] {
+            let ctx = GenomicContext::builder().threads(threads).memory_limit(megabytes << 20).build().unwrap();
+            assert_eq!(query(&ctx, &sql).await, expected, "{sql}: {threads} threads");
+            let plan = analyzed(&ctx, &format!("SELECT count(*) FROM {verb}")).await;
+            assert!(counted(&plan, "spill_count") > 2, "{plan}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn memory_that_is_not_there_is_an_error_that_names_the_verb() {
     let folder = tempfile::tempdir().unwrap();
@@ -488,9 +542,10 @@ async fn memory_that_is_not_there_is_an_error_that_names_the_verb() {
     let text: String = (0..200_000).map(|i| format!("c\t{}\t{}\n", i * 10, i * 10 + 5)).collect();
     std::fs::write(&path, text).unwrap();
     let ctx = GenomicContext::builder().threads(2).memory_limit(1 << 20).build().unwrap();
-    for verb in ["count_overlaps", "nearest", "cluster"] {
-        let inputs = if verb == "cluster" { format!("'{path}'") } else { format!("'{path}', '{path}'") };
-        let query = ctx.sql(&format!("SELECT count(*), max(start) FROM {verb}({inputs})")).await.unwrap();
+    let genome = folder.path().join("genome").display().to_string();
+    std::fs::write(&genome, "c\t3000000\n").unwrap();
+    for (verb, options) in [("complement", format!(", genome => '{genome}'")), ("cluster", String::new())] {
+        let query = ctx.sql(&format!("SELECT count(*), max(start) FROM {verb}('{path}'{options})")).await.unwrap();
         let e = Error::from(query.collect().await.unwrap_err());
         assert!(e.is_out_of_memory() && e.to_string().contains(verb), "{verb}: {e}");
     }

@@ -7,6 +7,7 @@
 //! | `join` | joins of rows whose spans overlap |
 //! | `once` | something that all partitions share |
 //! | `batches` | rows that are held as a whole |
+//! | `spill` | rows on disk |
 //! | `planner` | logical nodes become what runs them |
 
 mod batches;
@@ -15,6 +16,7 @@ mod intervals;
 mod join;
 mod once;
 mod planner;
+mod spill;
 
 pub use depth::{Coverage, DepthBy, DepthOptions};
 pub use intervals::{Direction, MergeOptions, NearestOptions, Strands, Ties};

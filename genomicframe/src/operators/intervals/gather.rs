@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::spill::get_record_batch_memory_size;
@@ -12,7 +12,8 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 use genomicframe_core::intervals::{Merged, Span, merge};
 
-use super::place::{Indices, Names, texts};
+use super::disk::{OnDisk, Parts, Room};
+use super::place::{Indices, Names, Place, texts};
 use crate::error::outer;
 
 /// Intervals of one contig as they come in.
@@ -32,6 +33,9 @@ pub(super) trait Bag: Send + 'static {
     fn shift(&mut self, _first: u32) {}
 
     fn len(&self) -> usize;
+
+    /// The spans alone.
+    fn into_spans(self) -> Vec<Span>;
 }
 
 impl Bag for Vec<Span> {
@@ -48,6 +52,10 @@ impl Bag for Vec<Span> {
 
     fn len(&self) -> usize {
         Vec::len(self)
+    }
+
+    fn into_spans(self) -> Vec<Span> {
+        self
     }
 }
 
@@ -78,6 +86,10 @@ impl Bag for Numbered {
 
     fn len(&self) -> usize {
         self.spans.len()
+    }
+
+    fn into_spans(self) -> Vec<Span> {
+        self.spans
     }
 }
 
@@ -124,6 +136,10 @@ impl Bag for Merging {
     fn len(&self) -> usize {
         self.merged.len()
     }
+
+    fn into_spans(self) -> Vec<Span> {
+        self.merged.into_iter().map(|merged| merged.span).collect()
+    }
 }
 
 /// An input's intervals: a bag for each contig, or each contig and strand.
@@ -135,6 +151,13 @@ pub(super) struct Gathered<B> {
     pub(super) rows: Vec<Vec<RecordBatch>>,
     /// Held as long as what is made of them.
     pub(super) memory: MemoryReservation,
+}
+
+/// What became of an input.
+pub(super) enum Read<B> {
+    Held(Gathered<B>),
+    /// All of it, since not all could be held.
+    OnDisk(OnDisk),
 }
 
 /// How an input is read.
@@ -149,40 +172,72 @@ pub(super) struct Reading {
     pub(super) distance: i64,
 }
 
+/// A partition as far as it is read.
+struct Partition<B> {
+    held: Gathered<B>,
+    /// Where all went, and goes, that did not fit.
+    parts: Option<Parts>,
+}
+
 impl Reading {
-    /// Reads all partitions of `input` at a time, each in a task of its own; what they find is put together in their
-    /// order, so that it does not depend on them.
+    /// Reads all of `input` into memory.
     pub(super) async fn all<B: Bag>(
         self,
         input: Arc<dyn ExecutionPlan>,
         context: Arc<TaskContext>,
         new: fn(&Self) -> B,
     ) -> Result<Gathered<B>> {
+        match self.read(input, context, new, None).await? {
+            Read::Held(all) => Ok(all),
+            Read::OnDisk(_) => internal_err!("nothing goes to disk where there is no room"),
+        }
+    }
+
+    /// Reads all partitions of `input` at a time, each in a task of its own; what they find is put together in their
+    /// order, so that it does not depend on them. What does not fit into memory goes to `room`, if there is one.
+    pub(super) async fn read<B: Bag>(
+        self,
+        input: Arc<dyn ExecutionPlan>,
+        context: Arc<TaskContext>,
+        new: fn(&Self) -> B,
+        room: Option<Room>,
+    ) -> Result<Read<B>> {
+        let can_spill = room.is_some();
+        let memory = || MemoryConsumer::new(self.verb).with_can_spill(can_spill).register(context.memory_pool());
         let parts = (0..input.output_partitioning().partition_count()).map(|partition| {
-            let memory = MemoryConsumer::new(self.verb).register(context.memory_pool());
             let stream = input.execute(partition, Arc::clone(&context));
-            let reading = self.clone();
-            async move { SpawnedTask::spawn(reading.partition(stream?, memory, new)).join().await.map_err(stopped)? }
-        });
-        let mut parts = stream::iter(parts.collect::<Vec<_>>()).buffered(usize::MAX);
-        let mut whole: Option<Gathered<B>> = None;
-        let mut first = 0u32;
-        while let Some(part) = parts.try_next().await? {
-            let rows = part.rows.iter().flatten().map(RecordBatch::num_rows).sum::<usize>();
-            let next = u32::try_from(rows).ok().and_then(|rows| first.checked_add(rows)).ok_or_else(too_many)?;
-            match &mut whole {
-                None => whole = Some(part),
-                Some(whole) => whole.append(part, first)?,
+            let (reading, memory, room) = (self.clone(), memory(), room.clone());
+            async move {
+                let partition = reading.partition(stream?, memory, new, Names::default(), room);
+                SpawnedTask::spawn(partition).join().await.map_err(stopped)?
             }
+        });
+        let parts = stream::iter(parts.collect::<Vec<_>>()).buffered(usize::MAX);
+        let parts: Vec<Partition<B>> = parts.try_collect().await?;
+        if let Some(room) = room.filter(|_| parts.iter().any(|part| part.parts.is_some())) {
+            let parts = parts.into_iter().map(|part| part.into_parts(&self, &room)).collect::<Result<Vec<_>>>()?;
+            return Ok(Read::OnDisk(OnDisk::new(self, room, parts)?));
+        }
+        let mut whole = Gathered { names: Names::default(), bags: Vec::new(), rows: Vec::new(), memory: memory() };
+        let mut first = 0u32;
+        for Partition { held, .. } in parts {
+            let rows = held.rows.iter().flatten().map(RecordBatch::num_rows).sum::<usize>();
+            let next = u32::try_from(rows).ok().and_then(|rows| first.checked_add(rows)).ok_or_else(too_many)?;
+            whole.append(held, first)?;
             first = next;
         }
-        match whole {
-            Some(whole) => Ok(whole),
-            None => {
-                let memory = MemoryConsumer::new(self.verb).register(context.memory_pool());
-                Ok(Gathered { names: Names::default(), bags: Vec::new(), rows: Vec::new(), memory })
-            }
-        }
+        Ok(Read::Held(whole))
+    }
+
+    /// Reads some rows, which must fit, into bags by these names.
+    pub(super) async fn some<B: Bag>(
+        &self,
+        stream: SendableRecordBatchStream,
+        memory: MemoryReservation,
+        new: fn(&Self) -> B,
+        names: Names,
+    ) -> Result<Gathered<B>> {
+        Ok(self.clone().partition(stream, memory, new, names, None).await?.held)
     }
 
     async fn partition<B: Bag>(
@@ -190,18 +245,38 @@ impl Reading {
         mut stream: SendableRecordBatchStream,
         memory: MemoryReservation,
         new: fn(&Self) -> B,
-    ) -> Result<Gathered<B>> {
-        let (mut names, mut bags, mut rows) = (Names::default(), Vec::<B>::new(), Vec::new());
-        let (mut number, mut held, mut checked) = (0u32, 0, 1 << 16);
+        names: Names,
+        room: Option<Room>,
+    ) -> Result<Partition<B>> {
+        let bags = names.list.iter().map(|_| new(&self)).collect();
+        let mut part = Partition { held: Gathered { names, bags, rows: vec![Vec::new()], memory }, parts: None };
+        let (mut number, mut counted, mut checked) = (0u32, 0, 1 << 16);
         while let Some(batch) = stream.try_next().await? {
+            let Gathered { names, bags, rows, memory } = &mut part.held;
+            if let Some(parts) = &mut part.parts {
+                parts.add(&batch, names, &self)?;
+                continue;
+            }
             let kept = if self.keeps_rows { get_record_batch_memory_size(&batch) } else { 0 };
             let more = batch.num_rows() * B::BYTES + kept;
-            if memory.try_grow(more).is_err() {
+            let ask = || memory.try_grow(more).inspect(|()| room.iter().for_each(|room| room.takes(more)));
+            let release = |bytes| {
+                memory.shrink(bytes);
+                room.iter().for_each(|room| room.frees(bytes));
+            };
+            if ask().is_err() {
                 bags.iter_mut().for_each(B::settle);
                 let now = bags.iter().map(B::len).sum::<usize>();
-                memory.shrink((held - now) * B::BYTES);
-                held = now;
-                memory.try_grow(more)?;
+                release((counted - now) * B::BYTES);
+                counted = now;
+                if let Err(e) = ask() {
+                    let room = room.as_ref().ok_or(e)?;
+                    part.give_up(&self, room)?;
+                    if let Some(parts) = &mut part.parts {
+                        parts.add(&batch, &mut part.held.names, &self)?;
+                    }
+                    continue;
+                }
             }
             let add = |name: &str| {
                 let number = names.add(name)?;
@@ -210,8 +285,7 @@ impl Reading {
                 }
                 Ok(number)
             };
-            let strands = self.columns.strand.map(|strand| texts(&batch, strand)).transpose()?;
-            let places = self.columns.read(&batch, strands.as_ref(), add)?;
+            let places = self.places(&batch, add)?;
             for (place, row) in places.into_iter().zip(number..) {
                 if let Some(place) = place
                     && let Some(bag) = bags.get_mut(place.contig as usize)
@@ -220,18 +294,59 @@ impl Reading {
                 }
             }
             let more = u32::try_from(batch.num_rows()).map_err(|_| too_many())?;
-            held += batch.num_rows();
+            counted += batch.num_rows();
             if self.keeps_rows {
                 number = number.checked_add(more).ok_or_else(too_many)?;
-                rows.push(batch);
+                rows.iter_mut().for_each(|rows| rows.push(batch.clone()));
             }
-            if held > checked {
+            if counted > checked {
                 let now = bags.iter().map(B::len).sum::<usize>();
-                memory.shrink((held - now) * B::BYTES);
-                (held, checked) = (now, now * 2);
+                release((counted - now) * B::BYTES);
+                (counted, checked) = (now, now * 2);
             }
         }
-        Ok(Gathered { names, bags, rows: vec![rows], memory })
+        Ok(part)
+    }
+
+    /// Where a batch's rows lie.
+    pub(super) fn places(
+        &self,
+        batch: &RecordBatch,
+        number: impl FnMut(&str) -> Result<u32>,
+    ) -> Result<Vec<Option<Place>>> {
+        let strands = self.columns.strand.map(|strand| texts(batch, strand)).transpose()?;
+        self.columns.read(batch, strands.as_ref(), number)
+    }
+}
+
+impl<B: Bag> Partition<B> {
+    /// Sends to disk what is held, and what will come.
+    fn give_up(&mut self, reading: &Reading, room: &Room) -> Result<()> {
+        let Gathered { names, bags, rows, memory } = &mut self.held;
+        let parts = self.parts.insert(Parts::new(room));
+        if reading.keeps_rows {
+            bags.clear();
+            for batch in rows.iter_mut().flat_map(std::mem::take) {
+                parts.add(&batch, names, reading)?;
+            }
+        } else {
+            for (contig, bag) in (0..).zip(bags.drain(..)) {
+                parts.add_spans(contig, &bag.into_spans(), names)?;
+            }
+        }
+        room.frees(memory.free());
+        Ok(())
+    }
+
+    /// All of it on disk, and the names by which it tells contigs apart.
+    fn into_parts(mut self, reading: &Reading, room: &Room) -> Result<(Parts, Names)> {
+        if self.parts.is_none() {
+            self.give_up(reading, room)?;
+        }
+        match self.parts {
+            Some(parts) => Ok((parts, self.held.names)),
+            None => internal_err!("what is given up goes to disk"),
+        }
     }
 }
 

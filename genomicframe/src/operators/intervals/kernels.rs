@@ -15,6 +15,8 @@ use super::place::Place;
 pub(super) struct Rows<'a> {
     pub(super) places: &'a [Option<Place>],
     pub(super) strands: Option<&'a StringViewArray>,
+    /// The number of the first one among those that were looked up together.
+    pub(super) first: usize,
     /// The next row.
     pub(super) next: usize,
     /// Pieces of the next row that are made already.
@@ -51,7 +53,7 @@ pub(super) struct ByContig<T>(pub(super) Vec<T>);
 
 impl<T> ByContig<T> {
     #[inline]
-    fn at(&self, place: &Place) -> Option<&T> {
+    pub(super) fn at(&self, place: &Place) -> Option<&T> {
         self.0.get(place.contig as usize)
     }
 }
@@ -76,28 +78,71 @@ impl Kernel for ByContig<Counts> {
 /// `coverage`: how many intervals overlap each row, and how many of its bases they cover.
 impl Kernel for ByContig<(Counts, Union)> {
     fn make(&self, rows: &mut Rows<'_>) -> Result<Made> {
-        let len = rows.places.len();
-        let (mut counts, mut covered) = (Vec::with_capacity(len), Vec::with_capacity(len));
-        let (mut lengths, mut fractions) = (Int64Builder::with_capacity(len), Float64Builder::with_capacity(len));
-        for place in rows.places {
-            let of = place.as_ref().and_then(|place| Some((self.at(place)?, place.span)));
-            let (count, bases) =
-                of.map_or((0, 0), |((counts, union), span)| (counts.overlapping(span) as i64, union.covered(span)));
-            let length = place.map(|place| place.span.len());
-            counts.push(count);
-            covered.push(bases);
-            lengths.append_option(length);
-            fractions.append_option(length.filter(|length| *length > 0).map(|length| bases as f64 / length as f64));
-        }
-        rows.next = len;
-        let (counts, covered) = (Int64Array::from(counts), Int64Array::from(covered));
-        let columns: Vec<ArrayRef> =
-            vec![Arc::new(counts), Arc::new(covered), Arc::new(lengths.finish()), Arc::new(fractions.finish())];
-        Ok(Made { columns, ..Made::default() })
+        Ok(coverage(rows, |_, place| match self.at(place) {
+            Some((counts, union)) => (counts.overlapping(place.span) as i64, union.covered(place.span)),
+            None => (0, 0),
+        }))
     }
 
     fn memory(&self) -> usize {
         self.0.iter().map(|(counts, union)| counts.memory() + union.memory()).sum()
+    }
+}
+
+/// The columns of `coverage`, of the count and the bases covered of each row by number and place.
+fn coverage(rows: &mut Rows<'_>, of: impl Fn(usize, &Place) -> (i64, i64)) -> Made {
+    let len = rows.places.len();
+    let (mut counts, mut covered) = (Vec::with_capacity(len), Vec::with_capacity(len));
+    let (mut lengths, mut fractions) = (Int64Builder::with_capacity(len), Float64Builder::with_capacity(len));
+    for (place, row) in rows.places.iter().zip(rows.first..) {
+        let (count, bases) = place.as_ref().map_or((0, 0), |place| of(row, place));
+        let length = place.map(|place| place.span.len());
+        counts.push(count);
+        covered.push(bases);
+        lengths.append_option(length);
+        fractions.append_option(length.filter(|length| *length > 0).map(|length| bases as f64 / length as f64));
+    }
+    rows.next = len;
+    let (counts, covered) = (Int64Array::from(counts), Int64Array::from(covered));
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(counts), Arc::new(covered), Arc::new(lengths.finish()), Arc::new(fractions.finish())];
+    Made { columns, ..Made::default() }
+}
+
+/// `count_overlaps` of rows that were counted together.
+#[derive(Debug)]
+pub(super) struct Counted(pub(super) Vec<i64>);
+
+impl Kernel for Counted {
+    fn make(&self, rows: &mut Rows<'_>) -> Result<Made> {
+        let counts = self.0.iter().skip(rows.first).take(rows.places.len()).copied();
+        let counts: Int64Array = counts.collect::<Vec<_>>().into();
+        rows.next = rows.places.len();
+        Ok(Made { columns: vec![Arc::new(counts)], ..Made::default() })
+    }
+
+    fn memory(&self) -> usize {
+        size_of_val(self.0.as_slice())
+    }
+}
+
+/// `coverage` of rows that were counted together.
+#[derive(Debug)]
+pub(super) struct Covered {
+    pub(super) counts: Vec<i64>,
+    pub(super) union: ByContig<Union>,
+}
+
+impl Kernel for Covered {
+    fn make(&self, rows: &mut Rows<'_>) -> Result<Made> {
+        Ok(coverage(rows, |row, place| {
+            let count = self.counts.get(row).copied().unwrap_or_default();
+            (count, self.union.at(place).map_or(0, |union| union.covered(place.span)))
+        }))
+    }
+
+    fn memory(&self) -> usize {
+        size_of_val(self.counts.as_slice()) + self.union.memory()
     }
 }
 

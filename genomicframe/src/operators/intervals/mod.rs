@@ -12,17 +12,25 @@
 //! | `gather` | an input read completely, by contig |
 //! | `ahead` | a small first input, whose rows tell what of the second one is of use |
 //! | `kernels` | what is made of a row |
+//! | `second` | the second input becomes a kernel, or goes to disk |
+//! | `disk` | its parts on disk |
+//! | `chunk` | rows of the first input meet these parts |
+//! | `making` | rows of the first input become rows of the verb |
 //! | `per_row` | the operator of verbs that make rows of rows: the first input is streamed, the second read before |
 //! | `whole` | the operator of merge and cluster, which look at all rows first |
 
 mod ahead;
 mod below;
+mod chunk;
+mod disk;
 mod gather;
 mod kernels;
+mod making;
 mod node;
 mod options;
 mod per_row;
 mod place;
+mod second;
 mod whole;
 
 use std::sync::Arc;

@@ -1,17 +1,15 @@
 //! The operator that makes rows of rows: the first input is streamed, the second one read before.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray, UInt32Array};
-use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
-use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr, lit};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
@@ -19,24 +17,25 @@ use datafusion::physical_plan::execution_plan::{Boundedness, ChildrenPropertiesM
 use datafusion::physical_plan::filter_pushdown::{
     ChildFilterDescription, ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation,
 };
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, SpillMetrics,
+};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr, PlanProperties,
     ReplaceChildrenOptions, apply_expression_roots,
 };
-use futures::{StreamExt, TryStreamExt, stream};
-use genomicframe_core::intervals::{Counts, Span, Union};
+use futures::{TryStreamExt, stream};
 
-use super::super::batches::as_one;
 use super::super::once::Once;
+use super::super::spill::Spiller;
 use super::ahead::Ahead;
-use super::gather::{Bag, Gathered, Merging, Numbered, Reading, in_order, stopped};
-use super::kernels::{ByContig, Kernel, Made, Nearest, Rows};
+use super::disk::{Room, spans_schema};
+use super::gather::in_order;
+use super::making::{Making, Output};
 use super::node::Verb;
-use super::options::Strands;
-use super::place::{Indices, Names, Place, UNKNOWN, texts};
-use crate::error::outer;
+use super::place::Indices;
+use super::second::{Held, Second};
 use crate::scan::{SpansIn, reads_genomic_files};
 
 /// One or two inputs and where their rows lie.
@@ -52,15 +51,11 @@ pub(super) struct PerRowExec {
     properties: Arc<PlanProperties>,
 }
 
-/// What the second input became.
+/// What is known before the first input's rows are looked at.
 struct Built {
-    kernel: Box<dyn Kernel>,
-    names: Names,
-    /// All rows, where they are handed out.
-    rows: Option<RecordBatch>,
+    second: Second,
     /// What was read of the first input, to tell the second one's scan.
     ahead: Option<Ahead>,
-    _memory: Option<MemoryReservation>,
 }
 
 impl PerRowExec {
@@ -97,177 +92,44 @@ impl PerRowExec {
         self.verb.reach()?;
         self.inputs.get(1).filter(|second| reads_genomic_files(second)).zip(self.places.get(1))
     }
-}
 
-impl Built {
-    async fn of(
-        verb: Verb,
-        second: Option<(Arc<dyn ExecutionPlan>, Indices)>,
+    /// Reads the second input, and before it, to tell its scan, what it may of the first one.
+    fn build(
+        &self,
+        partition: usize,
+        first: Arc<dyn ExecutionPlan>,
+        places: Indices,
         context: Arc<TaskContext>,
-    ) -> Result<Self> {
-        let tasks = context.session_config().target_partitions();
-        if let Verb::Windows(windows) = verb {
-            let names = Names::default();
-            return Ok(Self { kernel: Box::new(windows), names, rows: None, ahead: None, _memory: None });
-        }
-        let Some((input, columns)) = second else { return internal_err!("{} has a second input", verb.name()) };
-        let keeps_rows = matches!(verb, Verb::Nearest(_));
-        let reading = Reading { verb: verb.name(), columns, keeps_rows, distance: 0 };
-        let schema = input.schema();
-        match verb {
-            Verb::CountOverlaps(_) => {
-                let all = reading.all(input, context, |_| Vec::<Span>::new()).await?;
-                let counts = each(all.bags, |spans| Counts::try_of(&spans), tasks).await?;
-                Ok(Self::new(Box::new(ByContig(counts)), all.names, None, all.memory))
+    ) -> impl Future<Output = Result<Built>> + Send + use<> {
+        let verb = self.verb.clone();
+        let time = MetricBuilder::new(&self.metrics).subset_time("build_time", partition);
+        let second = self.inputs.get(1).cloned().zip(self.places.get(1).cloned());
+        let telling = self.filter.clone().zip(self.narrowed().map(|(plan, at)| (plan.schema(), at.clone())));
+        let readers = first.output_partitioning().partition_count();
+        let (runtime, spilled) = (context.runtime_env(), SpillMetrics::new(&self.metrics, partition));
+        async move {
+            let _timer = time.timer();
+            if let Verb::Windows(windows) = verb {
+                return Ok(Built { second: Second::Held(Arc::new(Held::alone(Box::new(windows)))), ahead: None });
             }
-            Verb::Coverage(_) => {
-                let all = reading.all(input, context, |_| Vec::<Span>::new()).await?;
-                let of = |spans: Vec<Span>| Some((Counts::try_of(&spans)?, Union::try_of(spans)?));
-                let of = each(all.bags, of, tasks).await?;
-                Ok(Self::new(Box::new(ByContig(of)), all.names, None, all.memory))
-            }
-            Verb::Nearest(options) => {
-                let all = reading.all(input, context, |_| Numbered::default()).await?;
-                let Gathered { names, bags, rows, memory } = all;
-                let rows = as_one(&schema, rows.iter().flatten())?;
-                let contigs = ByContig(each(bags, Nearest::of, tasks).await?);
-                Ok(Self::new(Box::new(Nearest { contigs, options }), names, Some(rows), memory))
-            }
-            _ => {
-                let all = reading.all(input, context, |reading| Merging::new(reading.distance)).await?;
-                if let Verb::Complement(known) = &verb
-                    && let Some(name) = all.names.list.iter().find(|name| !known.contains(name))
-                {
-                    let e = genomicframe_core::Error::invalid("the length of a contig is not known");
-                    return Err(outer(e.text(name.as_bytes())));
+            let Some((second, columns)) = second else { return internal_err!("{} has a second input", verb.name()) };
+            let ahead = match telling {
+                Some((filter, (schema, at))) => {
+                    let (ahead, covered) = Ahead::read(&verb, &first, &places, &context).await?;
+                    if let Some(covered) = covered {
+                        let [contig, start, end] = [at.contig, at.start, at.end].map(|i| column(&schema, i));
+                        let (shift, regions) = (i64::from(at.zero_based), Arc::new(covered.at_most(SpansIn::MOST)));
+                        filter.update(Arc::new(SpansIn { contig, start, shift, end, regions }))?;
+                    }
+                    filter.mark_complete();
+                    Some(ahead)
                 }
-                let union = |bag: Merging| Union::try_of(bag.merged.iter().map(|merged| merged.span));
-                let unions = each(all.bags, union, tasks).await?;
-                Ok(Self::new(Box::new(ByContig(unions)), all.names, None, all.memory))
-            }
+                None => None,
+            };
+            let schema = if matches!(verb, Verb::Nearest(_)) { second.schema() } else { spans_schema() };
+            let room = Room::new(Spiller::new(verb.name(), runtime, spilled, schema), readers);
+            Ok(Built { second: Second::read(&verb, second, columns, context, room).await?, ahead })
         }
-    }
-
-    fn new(kernel: Box<dyn Kernel>, names: Names, rows: Option<RecordBatch>, memory: MemoryReservation) -> Self {
-        memory.resize(kernel.memory() + rows.as_ref().map_or(0, RecordBatch::get_array_memory_size));
-        Self { kernel, names, rows, ahead: None, _memory: Some(memory) }
-    }
-}
-
-/// Few intervals are not worth a task.
-const WORTH_A_TASK: usize = 1 << 14;
-
-/// What `make` makes of each contig, in about so many tasks.
-pub(super) async fn each<B: Bag, T: Send + 'static>(
-    bags: Vec<B>,
-    make: impl Fn(B) -> Option<T> + Copy + Send + 'static,
-    tasks: usize,
-) -> Result<Vec<T>> {
-    let rows: usize = bags.iter().map(B::len).sum();
-    let share = (rows / (tasks * 4).max(1)).max(WORTH_A_TASK);
-    let mut parts: Vec<(usize, Vec<B>)> = Vec::new();
-    for bag in bags {
-        match parts.last_mut() {
-            Some((held, part)) if *held < share => {
-                *held += bag.len();
-                part.push(bag);
-            }
-            _ => parts.push((bag.len(), vec![bag])),
-        }
-    }
-    let of_part = move |part: Vec<B>| part.into_iter().map(make).collect::<Option<Vec<T>>>().ok_or_else(too_many);
-    if tasks < 2 {
-        return Ok(parts
-            .into_iter()
-            .map(|(_, part)| of_part(part))
-            .collect::<Result<Vec<_>>>()?
-            .into_iter()
-            .flatten()
-            .collect());
-    }
-    let made = stream::iter(parts).map(|(_, part)| async move {
-        SpawnedTask::spawn(async move { of_part(part) }).join().await.map_err(stopped)?
-    });
-    let made: Vec<Vec<T>> = made.buffered(tasks).try_collect().await?;
-    Ok(made.into_iter().flatten().collect())
-}
-
-fn too_many() -> DataFusionError {
-    outer(genomicframe_core::Error::limit("there are more than 2^32 intervals on one contig"))
-}
-
-/// A batch of the first input, in the making.
-struct Batch {
-    batch: RecordBatch,
-    places: Vec<Option<Place>>,
-    strands: Option<StringViewArray>,
-    next: usize,
-    pieces: u64,
-}
-
-/// What makes output of batches.
-struct Making {
-    built: Arc<Built>,
-    places: Indices,
-    strands: Option<Strands>,
-    schema: SchemaRef,
-    batch_size: usize,
-}
-
-impl Making {
-    fn begin(&self, batch: RecordBatch) -> Result<Batch> {
-        let strands = self.places.strand.map(|strand| texts(&batch, strand)).transpose()?;
-        let names = &self.built.names;
-        let places = match self.strands {
-            // The second input's contigs were told apart by strand.
-            Some(of) => self.places.read(&batch, strands.as_ref(), |name| {
-                let (contig, own) = name.rsplit_once('\t').unwrap_or((name, ""));
-                Ok(of.partner(own).map_or(UNKNOWN, |strand| names.get(&format!("{contig}\t{strand}"))))
-            })?,
-            None => self.places.read(&batch, None, |name| Ok(names.get(name)))?,
-        };
-        Ok(Batch { batch, places, strands, next: 0, pieces: 0 })
-    }
-
-    /// The next rows; `None` when the batch is done.
-    fn next(&self, of: &mut Batch) -> Result<Option<RecordBatch>> {
-        if of.next >= of.places.len() {
-            return Ok(None);
-        }
-        let mut rows = Rows {
-            places: &of.places,
-            strands: of.strands.as_ref(),
-            next: of.next,
-            pieces: of.pieces,
-            most: self.batch_size,
-        };
-        let made = self.built.kernel.make(&mut rows)?;
-        (of.next, of.pieces) = (rows.next, rows.pieces);
-        self.assemble(&of.batch, made).map(Some)
-    }
-
-    fn assemble(&self, batch: &RecordBatch, made: Made) -> Result<RecordBatch> {
-        let Made { rows, spans, others, columns: added } = made;
-        let number = rows.as_ref().map_or(batch.num_rows(), Vec::len);
-        let rows = rows.map(UInt32Array::from);
-        let moved = spans.map(|spans| self.places.columns_of(&spans));
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
-        for (i, column) in batch.columns().iter().enumerate() {
-            columns.push(match (&moved, &rows) {
-                (Some((starts, _)), _) if i == self.places.start => Arc::clone(starts),
-                (Some((_, ends)), _) if i == self.places.end => Arc::clone(ends),
-                (_, Some(rows)) => take(column, rows, None)?,
-                (_, None) => Arc::clone(column),
-            });
-        }
-        if let (Some(others), Some(of)) = (&others, &self.built.rows) {
-            for column in of.columns() {
-                columns.push(take(column, others, None)?);
-            }
-        }
-        columns.extend(added);
-        let options = RecordBatchOptions::new().with_row_count(Some(number));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
 }
 
@@ -322,69 +184,23 @@ impl ExecutionPlan for PerRowExec {
         let (Some(first), Some(places)) = (self.inputs.first().cloned(), self.places.first().cloned()) else {
             return internal_err!("{} has an input", self.verb.name());
         };
-        let strands = self.verb.strands();
-        let time = MetricBuilder::new(&self.metrics).subset_time("build_time", partition);
-        let built = self.built.get(|| {
-            let second = self.inputs.get(1).cloned().zip(self.places.get(1).cloned());
-            let (verb, context) = (self.verb.clone(), Arc::clone(&context));
-            let telling = self.filter.clone().zip(self.narrowed().map(|(plan, at)| (plan.schema(), at.clone())));
-            let (first, places) = (Arc::clone(&first), places.clone());
-            async move {
-                let _timer = time.timer();
-                let ahead = match telling {
-                    Some((filter, (schema, at))) => {
-                        let (ahead, covered) = Ahead::read(&verb, &first, &places, &context).await?;
-                        if let Some(covered) = covered {
-                            let [contig, start, end] = [at.contig, at.start, at.end].map(|i| column(&schema, i));
-                            let (shift, regions) = (i64::from(at.zero_based), Arc::new(covered.at_most(SpansIn::MOST)));
-                            filter.update(Arc::new(SpansIn { contig, start, shift, end, regions }))?;
-                        }
-                        filter.mark_complete();
-                        Some(ahead)
-                    }
-                    None => None,
-                };
-                Ok(Built { ahead, ..Built::of(verb, second, context).await? })
-            }
-        });
-        let schema = self.schema();
+        let built = self.built.get(|| self.build(partition, Arc::clone(&first), places.clone(), Arc::clone(&context)));
         let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let batch_size = context.session_config().batch_size();
+        let making = Making { places, strands: self.verb.strands(), schema: self.schema(), batch_size };
+        let verb = self.verb.clone();
+        let memory = MemoryConsumer::new(format!("{}[{partition}]", verb.name())).register(context.memory_pool());
         let output = async move {
-            let built = built.await?;
-            let batch_size = context.session_config().batch_size();
+            let Built { second, ahead } = &*built.await?;
             // Of the first input no more is read before.
-            let batches = match built.ahead.as_ref().and_then(|ahead| ahead.take(partition)) {
+            let batches = match ahead.as_ref().and_then(|ahead| ahead.take(partition)) {
                 Some(batches) => batches,
                 None => first.execute(partition, context)?,
             };
-            let making = Making { built, places, strands, schema, batch_size };
-            Ok::<_, DataFusionError>(stream::try_unfold(
-                (batches, None::<Batch>, making, metrics),
-                |(mut batches, mut of, making, metrics)| async move {
-                    loop {
-                        if let Some(batch) = &mut of {
-                            let timer = metrics.elapsed_compute().timer();
-                            let made = making.next(batch)?;
-                            timer.done();
-                            match made {
-                                Some(made) if made.num_rows() == 0 => continue,
-                                Some(made) => {
-                                    metrics.record_output(made.num_rows());
-                                    return Ok(Some((made, (batches, of, making, metrics))));
-                                }
-                                None => {}
-                            }
-                        }
-                        match batches.try_next().await? {
-                            Some(batch) => {
-                                let _timer = metrics.elapsed_compute().timer();
-                                of = Some(making.begin(batch)?);
-                            }
-                            None => return Ok(None),
-                        }
-                    }
-                },
-            ))
+            let (second, chunk, held) = (second.clone(), VecDeque::new(), None);
+            let (waiting, most) = (VecDeque::new(), usize::MAX);
+            let output = Output { verb, batches, second, making, metrics, memory, chunk, held, waiting, most };
+            Ok::<_, DataFusionError>(output.run())
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream::once(output).try_flatten())))
     }

@@ -159,7 +159,7 @@ fn no_interval(contig: &str, start: i64, end: i64) -> DataFusionError {
 }
 
 /// Names numbered in order of their appearance.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Names {
     pub(super) list: Vec<String>,
     numbers: HashMap<String, u32>,

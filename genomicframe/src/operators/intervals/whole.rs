@@ -25,8 +25,8 @@ use super::super::once::Once;
 use super::gather::{Merging, Numbered, Reading, in_order};
 use super::node::Verb;
 use super::options::MergeOptions;
-use super::per_row::each;
 use super::place::Indices;
+use super::second::each;
 
 /// An input and where its rows lie.
 #[derive(Debug)]

@@ -13,12 +13,13 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use genomicframe_core::genome::RegionSet;
 
+use super::super::spill::Spiller;
 use super::block::{self, Block};
 use super::condition::Overlap;
 use super::pairs::Output;
 use super::places::{PlaceRows, Places};
 use super::probe::Marks;
-use super::spill::{Blocks, SpilledBlock, Spiller};
+use super::spill::{Blocks, SpilledBlock};
 use crate::scan::SpansIn;
 
 /// What two sides are compared by. Left is the side that is read first.
@@ -221,7 +222,7 @@ impl Reading<'_> {
     fn blocks(&self) -> Blocks {
         let bytes = self.room.memory.size() / (SHARE * self.room.probes.max(1));
         self.room.memory.free();
-        self.room.spiller.blocks(bytes)
+        Blocks::new(Arc::clone(&self.room.spiller), bytes)
     }
 
     fn spill(&mut self, blocks: &mut Blocks, batch: &RecordBatch, sides: &Sides) -> Result<()> {

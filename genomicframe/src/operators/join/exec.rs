@@ -30,11 +30,12 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::super::once::Once;
+use super::super::spill::Spiller;
 use super::build::{Build, Room, Rows, Sides};
 use super::pairs::Output;
 use super::places::PlaceRows;
 use super::rows::Probing;
-use super::spill::{Router, Spiller};
+use super::spill::Router;
 
 /// Joins rows whose keys are equal and whose spans overlap.
 ///
@@ -155,10 +156,10 @@ impl IntervalJoinExec {
     ) -> BoxFuture<'static, Result<Arc<Build>>> {
         self.build.get(|| {
             let stream = self.left.execute(0, Arc::clone(context));
-            let memory = MemoryConsumer::new("IntervalJoin").with_can_spill(true).register(context.memory_pool());
+            let memory = MemoryConsumer::new(super::NAME).with_can_spill(true).register(context.memory_pool());
             let places = places.cloned();
             let schema = places.as_ref().map_or_else(|| self.left.schema(), |rows| Arc::clone(&rows.schema));
-            let spiller = Spiller::new(context.runtime_env(), SpillMetrics::new(&self.metrics, 0), schema);
+            let spiller = Spiller::new(super::NAME, context.runtime_env(), SpillMetrics::new(&self.metrics, 0), schema);
             let probes = self.right.output_partitioning().partition_count();
             let room = Room { probes, memory, spiller: Arc::new(spiller) };
             let (sides, output, filter) = (self.sides.clone(), Arc::clone(output), self.filter.clone());
@@ -289,7 +290,7 @@ impl ExecutionPlan for IntervalJoinExec {
             // Only now does the right side know what it need not read.
             let probe = right.execute(partition, Arc::clone(&context))?;
             let router = Router::new(&context.runtime_env(), &spill, &right.schema());
-            let memory = MemoryConsumer::new(format!("IntervalJoin[{partition}]")).register(context.memory_pool());
+            let memory = MemoryConsumer::new(format!("{}[{partition}]", super::NAME)).register(context.memory_pool());
             Ok::<_, DataFusionError>(Probing { sides, output, build }.run(probe, router, memory))
         };
         let rows = stream::once(rows).try_flatten().map(move |batch| {

@@ -28,4 +28,7 @@ mod spill;
 #[cfg(test)]
 mod tests;
 
+/// What memory and disk are asked for.
+const NAME: &str = "IntervalJoin";
+
 pub(crate) use rule::IntervalJoins;

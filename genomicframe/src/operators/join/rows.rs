@@ -9,11 +9,12 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
+use super::super::spill::Spiller;
 use super::block::Block;
 use super::build::{Build, Rows, Sides};
 use super::pairs::Output;
 use super::probe::{Joined, Marks, Rest, rest};
-use super::spill::{Routed, Router, SpilledBlock, Spiller};
+use super::spill::{Routed, Router, SpilledBlock};
 
 /// What a partition of the right side is joined with.
 #[derive(Clone)]
@@ -83,7 +84,7 @@ impl Probing {
             let (memory, marks) = (Arc::clone(&memory), Arc::clone(&marks));
             async move {
                 memory.free();
-                let block = Arc::new(spiller.load(&block, &this.sides, &memory).await?);
+                let block = Arc::new(block.load(&spiller, &this.sides, &memory).await?);
                 Ok::<_, DataFusionError>(
                     router
                         .of_block(&file)?

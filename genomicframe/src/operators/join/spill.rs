@@ -11,25 +11,21 @@ use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array, UInt
 use datafusion::arrow::compute::take_record_batch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
 use datafusion::common::Result;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::{SendableRecordBatchStream, SpillFile};
 use datafusion::physical_plan::metrics::SpillMetrics;
-use datafusion::physical_plan::spill::SpillManager;
 use futures::StreamExt;
 
+use super::super::spill::{File, Spiller, Writer};
 use super::block::Block;
 use super::build::{Sides, memory_of};
 use super::keys::{Keys, Spans};
 
-/// Writes and reads one side's rows.
-#[derive(Debug)]
-pub(super) struct Spiller(SpillManager);
-
 /// A part of the left side.
 #[derive(Clone)]
 pub(super) struct SpilledBlock {
-    pub(super) file: Arc<dyn SpillFile>,
+    pub(super) file: File,
     /// Number of its first row.
     pub(super) first: usize,
     bounds: Arc<Bounds>,
@@ -45,38 +41,17 @@ impl std::fmt::Debug for SpilledBlock {
 #[derive(Debug, Default)]
 struct Bounds(HashMap<Box<[u8]>, (i64, i64)>);
 
-impl Spiller {
-    pub(super) fn new(runtime: Arc<RuntimeEnv>, metrics: SpillMetrics, schema: SchemaRef) -> Self {
-        Self(SpillManager::new(runtime, metrics, schema))
-    }
-
-    fn create(&self) -> Result<Writer> {
-        let mut file = self.0.create_in_progress_file("interval join")?;
-        Ok(Writer(Box::new(move |batch| match batch {
-            Some(batch) => file.append_batch(batch).map(|_| None),
-            None => file.finish(),
-        })))
-    }
-
-    /// Takes rows into blocks of about so many bytes.
-    pub(super) fn blocks(self: &Arc<Self>, bytes: usize) -> Blocks {
-        Blocks { spiller: Arc::clone(self), most: bytes, done: Vec::new(), open: None, first: 0 }
-    }
-
-    pub(super) fn read(&self, file: &Arc<dyn SpillFile>) -> Result<SendableRecordBatchStream> {
-        self.0.read_spill_as_stream(Arc::clone(file), None)
-    }
-
-    /// A block in memory, as long as `memory` has room for it.
-    pub(super) async fn load(&self, block: &SpilledBlock, sides: &Sides, memory: &MemoryReservation) -> Result<Block> {
+impl SpilledBlock {
+    /// The block in memory, as long as `memory` has room for it.
+    pub(super) async fn load(&self, spiller: &Spiller, sides: &Sides, memory: &MemoryReservation) -> Result<Block> {
         let mut batches = Vec::new();
-        let mut stream = self.read(&block.file)?;
+        let mut stream = spiller.read(&self.file)?;
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             memory.try_grow(memory_of(&batch))?;
             batches.push(batch);
         }
-        let block = Block::new(self.0.schema(), &batches, block.first, &sides.left_keys, &sides.spans.left)?;
+        let block = Block::new(spiller.schema(), &batches, self.first, &sides.left_keys, &sides.spans.left)?;
         memory.resize(block.memory());
         Ok(block)
     }
@@ -99,24 +74,12 @@ struct Open {
     bounds: Bounds,
 }
 
-/// A file that is being written: takes batches, then `None`, which makes it whole. DataFusion's own type has no public name.
-struct Writer(Box<Write>);
-
-type Write = dyn FnMut(Option<&RecordBatch>) -> Result<Option<File>> + Send;
-type File = Arc<dyn SpillFile>;
-
-impl Writer {
-    fn append(&mut self, batch: &RecordBatch) -> Result<()> {
-        (self.0)(Some(batch)).map(drop)
-    }
-
-    /// `None` when nothing was written.
-    fn finish(mut self) -> Result<Option<File>> {
-        (self.0)(None)
-    }
-}
-
 impl Blocks {
+    /// Rows are taken into blocks of about so many bytes.
+    pub(super) fn new(spiller: Arc<Spiller>, bytes: usize) -> Self {
+        Self { spiller, most: bytes, done: Vec::new(), open: None, first: 0 }
+    }
+
     /// About how many bytes a block has.
     pub(super) fn most(&self) -> usize {
         self.most
@@ -200,7 +163,7 @@ impl Router {
     pub(super) fn new(runtime: &Arc<RuntimeEnv>, metrics: &SpillMetrics, schema: &SchemaRef) -> Self {
         let number = Arc::new(Field::new(NUMBER, DataType::UInt64, false));
         let with_number = Schema::new(schema.fields().iter().cloned().chain([number]).collect::<Vec<_>>());
-        let spiller = |schema| Spiller::new(Arc::clone(runtime), metrics.clone(), schema);
+        let spiller = |schema| Spiller::new(super::NAME, Arc::clone(runtime), metrics.clone(), schema);
         Self { numbered: spiller(Arc::new(with_number)), plain: spiller(Arc::clone(schema)) }
     }
 
@@ -246,11 +209,11 @@ impl Router {
     fn number(&self, batch: &RecordBatch, first: usize) -> Result<RecordBatch> {
         let numbers: UInt64Array = (first as u64..).take(batch.num_rows()).collect::<Vec<_>>().into();
         let columns = batch.columns().iter().cloned().chain([Arc::new(numbers) as ArrayRef]).collect();
-        Ok(RecordBatch::try_new(Arc::clone(self.numbered.0.schema()), columns)?)
+        Ok(RecordBatch::try_new(Arc::clone(self.numbered.schema()), columns)?)
     }
 
     /// A block's rows, batch by batch.
-    pub(super) fn of_block(&self, file: &Arc<dyn SpillFile>) -> Result<SendableRecordBatchStream> {
+    pub(super) fn of_block(&self, file: &File) -> Result<SendableRecordBatchStream> {
         self.numbered.read(file)
     }
 
@@ -258,11 +221,11 @@ impl Router {
     pub(super) fn without_numbers(&self, mut batch: RecordBatch) -> Result<(RecordBatch, Vec<usize>)> {
         let numbers = batch.remove_column(batch.num_columns() - 1);
         let numbers = numbers.as_primitive::<UInt64Type>().values().iter().map(|n| *n as usize).collect();
-        Ok((RecordBatch::try_new(Arc::clone(self.plain.0.schema()), batch.columns().to_vec())?, numbers))
+        Ok((RecordBatch::try_new(Arc::clone(self.plain.schema()), batch.columns().to_vec())?, numbers))
     }
 
     /// All rows, batch by batch, in order.
-    pub(super) fn all(&self, file: &Arc<dyn SpillFile>) -> Result<SendableRecordBatchStream> {
+    pub(super) fn all(&self, file: &File) -> Result<SendableRecordBatchStream> {
         self.plain.read(file)
     }
 }
