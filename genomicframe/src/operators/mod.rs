@@ -5,6 +5,7 @@
 //! | `depth` | reads on each base: runs, windows, bands |
 //! | `intervals` | verbs on intervals: what overlaps, lies nearest, is covered, merged, left |
 //! | `join` | joins of rows whose spans overlap |
+//! | `later` | what the scan of a second input is told when the first one is read |
 //! | `once` | something that all partitions share |
 //! | `batches` | rows that are held as a whole |
 //! | `spill` | rows on disk |
@@ -14,6 +15,7 @@ mod batches;
 mod depth;
 mod intervals;
 mod join;
+mod later;
 mod once;
 mod planner;
 mod spill;

@@ -1,6 +1,5 @@
 //! The operator that makes rows of rows: the first input is streamed, the second one read before.
 
-use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +26,7 @@ use datafusion::physical_plan::{
 };
 use futures::{TryStreamExt, stream};
 
+use super::super::later::taken;
 use super::super::once::Once;
 use super::super::spill::Spiller;
 use super::ahead::Ahead;
@@ -248,14 +248,11 @@ impl ExecutionPlan for PerRowExec {
         result: ChildPushdownResult,
         _: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
-        let filter = result.self_filters.get(1).and_then(|of| of.first()).map(|f| Arc::clone(&f.predicate));
+        let filter = taken(&result);
         let propagation = FilterPushdownPropagation::if_any(result);
-        match filter.map(|f| Arc::downcast::<DynamicFilterPhysicalExpr>(f as Arc<dyn Any + Send + Sync>)) {
-            Some(Ok(filter)) => {
-                let new = Self { filter: Some(filter), ..self.with(self.inputs.clone())? };
-                Ok(propagation.with_updated_node(Arc::new(new)))
-            }
-            _ => Ok(propagation),
+        if filter.is_none() {
+            return Ok(propagation);
         }
+        Ok(propagation.with_updated_node(Arc::new(Self { filter, ..self.with(self.inputs.clone())? })))
     }
 }

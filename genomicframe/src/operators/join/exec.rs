@@ -1,6 +1,5 @@
 //! The physical operator.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,6 +28,7 @@ use datafusion::physical_plan::{
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::super::later::taken;
 use super::super::once::Once;
 use super::super::spill::Spiller;
 use super::build::{Build, Room, Rows, Sides};
@@ -345,14 +345,12 @@ impl ExecutionPlan for IntervalJoinExec {
         result: ChildPushdownResult,
         _: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
-        let filter = result.self_filters.get(1).and_then(|of_right| of_right.first()).map(|f| Arc::clone(&f.predicate));
+        let filter = taken(&result);
         let propagation = FilterPushdownPropagation::if_any(result);
-        match filter.map(|f| Arc::downcast::<DynamicFilterPhysicalExpr>(f as Arc<dyn Any + Send + Sync>)) {
-            Some(Ok(filter)) => {
-                let new = self.with(Arc::clone(&self.left), Arc::clone(&self.right), self.projection.clone())?;
-                Ok(propagation.with_updated_node(Arc::new(Self { filter: Some(filter), ..new })))
-            }
-            _ => Ok(propagation),
+        if filter.is_none() {
+            return Ok(propagation);
         }
+        let new = self.with(Arc::clone(&self.left), Arc::clone(&self.right), self.projection.clone())?;
+        Ok(propagation.with_updated_node(Arc::new(Self { filter, ..new })))
     }
 }
