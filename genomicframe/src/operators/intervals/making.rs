@@ -13,6 +13,7 @@ use datafusion::physical_plan::metrics::BaselineMetrics;
 use datafusion::physical_plan::spill::get_record_batch_memory_size;
 use futures::{Stream, TryStreamExt, stream};
 
+use super::disk::OnDisk;
 use super::kernels::{Made, Rows};
 use super::node::Verb;
 use super::options::Strands;
@@ -83,63 +84,69 @@ impl Output {
 
     /// Reads the next rows; whether there are any.
     async fn fill(&mut self) -> Result<bool> {
-        match &self.second {
+        match self.second.clone() {
             Second::Held(held) => {
                 let Some(batch) = self.batches.try_next().await? else { return Ok(false) };
                 let _timer = self.metrics.elapsed_compute().timer();
                 self.chunk.push_back(self.making.begin(batch, &held.names, 0)?);
-                self.held.get_or_insert_with(|| Arc::clone(held));
+                self.held = Some(held);
+                Ok(true)
             }
-            Second::OnDisk(all) => {
-                self.held = None;
-                while self.held.is_none() {
-                    // What waits is enough.
-                    let (mut rows, mut bytes) = (0, if self.waiting.is_empty() { 0 } else { all.chunk() });
-                    while rows < self.most {
-                        let (batch, memory) = match self.waiting.pop_front() {
-                            Some(waiting) => waiting,
-                            None if bytes >= all.chunk() => break,
-                            None => match self.batches.try_next().await? {
-                                Some(batch) => {
-                                    let places = batch.num_rows() * size_of::<Option<Place>>();
-                                    let memory = self.memory.new_empty();
-                                    memory.try_grow(get_record_batch_memory_size(&batch) + places)?;
-                                    bytes += memory.size();
-                                    (batch, Arc::new(memory))
-                                }
-                                None => break,
-                            },
-                        };
-                        let now = batch.num_rows().min(self.most - rows);
-                        if now < batch.num_rows() {
-                            let rest = batch.slice(now, batch.num_rows() - now);
-                            self.waiting.push_front((rest, Arc::clone(&memory)));
-                        }
-                        let batch = self.making.begin(batch.slice(0, now), &all.names, rows)?;
-                        self.chunk.push_back(Batch { memory: Some(memory), ..batch });
-                        rows += now;
-                    }
-                    if self.chunk.is_empty() {
-                        return Ok(false);
-                    }
-                    match all.meet(&self.verb, self.chunk.make_contiguous(), &self.memory).await {
-                        Ok(held) => {
-                            self.held = Some(Arc::new(held));
-                            self.most = self.most.saturating_add(self.most / 4 + 1);
-                        }
-                        // Fewer rows find less.
-                        Err(e) if rows > 1 && matches!(e.find_root(), DataFusionError::ResourcesExhausted(_)) => {
-                            self.most = rows / 2;
-                            for Batch { batch, memory, .. } in self.chunk.drain(..).rev() {
-                                memory.into_iter().for_each(|memory| self.waiting.push_front((batch.clone(), memory)));
-                            }
-                        }
-                        Err(e) => return Err(e),
-                    }
+            Second::OnDisk(all) => self.fill_chunk(&all).await,
+        }
+    }
+
+    /// The next rows that meet the second input's parts together: fewer when they find more than fits.
+    async fn fill_chunk(&mut self, all: &OnDisk) -> Result<bool> {
+        self.held = None;
+        while self.held.is_none() {
+            let rows = self.read_chunk(all).await?;
+            if self.chunk.is_empty() {
+                return Ok(false);
+            }
+            match all.meet(&self.verb, self.chunk.make_contiguous(), &self.memory).await {
+                Ok(held) => {
+                    self.held = Some(Arc::new(held));
+                    self.most = self.most.saturating_add(self.most / 4 + 1);
                 }
+                Err(e) if rows > 1 && matches!(e.find_root(), DataFusionError::ResourcesExhausted(_)) => {
+                    self.most = rows / 2;
+                    let again = self.chunk.drain(..).rev().filter_map(|of| Some((of.batch, of.memory?)));
+                    again.for_each(|batch| self.waiting.push_front(batch));
+                }
+                Err(e) => return Err(e),
             }
         }
         Ok(true)
+    }
+
+    /// Takes what waits, else reads, into the chunk; how many rows.
+    async fn read_chunk(&mut self, all: &OnDisk) -> Result<usize> {
+        let (mut rows, mut bytes) = (0, if self.waiting.is_empty() { 0 } else { all.chunk() });
+        while rows < self.most {
+            let (batch, memory) = match self.waiting.pop_front() {
+                Some(waiting) => waiting,
+                None if bytes >= all.chunk() => break,
+                None => match self.batches.try_next().await? {
+                    Some(batch) => {
+                        let places = batch.num_rows() * size_of::<Option<Place>>();
+                        let memory = self.memory.new_empty();
+                        memory.try_grow(get_record_batch_memory_size(&batch) + places)?;
+                        bytes += memory.size();
+                        (batch, Arc::new(memory))
+                    }
+                    None => break,
+                },
+            };
+            let now = batch.num_rows().min(self.most - rows);
+            if now < batch.num_rows() {
+                self.waiting.push_front((batch.slice(now, batch.num_rows() - now), Arc::clone(&memory)));
+            }
+            let batch = self.making.begin(batch.slice(0, now), &all.names, rows)?;
+            self.chunk.push_back(Batch { memory: Some(memory), ..batch });
+            rows += now;
+        }
+        Ok(rows)
     }
 }
 
