@@ -512,6 +512,8 @@ async fn a_second_input_that_does_not_fit_goes_to_disk() {
     std::fs::write(path("apart.bed"), apart).unwrap();
     let verbs = [
         "count_overlaps('{a}', '{b}')",
+        // Neither fits.
+        "count_overlaps('{sorted}', '{b}')",
         "count_overlaps('{a}', '{b}', strand => 'opposite')",
         "coverage('{a}', '{b}')",
         "coverage('{a}', '{sorted}', strand => 'same')",

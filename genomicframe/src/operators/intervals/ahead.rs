@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::spill::get_record_batch_memory_size;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -21,6 +21,8 @@ use super::place::{Indices, Names};
 
 /// Bytes of rows that are held; of a larger input the other one is read whole.
 const MOST: usize = 64 << 20;
+/// That, but a fourth of the memory at most: the rest is the second input's.
+const SHARE: usize = 4;
 
 /// What was read of each partition, until that is asked for.
 pub(super) struct Ahead {
@@ -44,16 +46,22 @@ impl Ahead {
         context: &Arc<TaskContext>,
     ) -> Result<(Self, Option<RegionSet>)> {
         let (held, reach) = (Arc::new(AtomicUsize::new(0)), verb.reach().unwrap_or(i64::MAX));
-        let parts =
-            (0..input.output_partitioning().partition_count()).map(|partition| {
-                let memory = MemoryConsumer::new(verb.name()).register(context.memory_pool());
-                let rows = input.execute(partition, Arc::clone(context));
-                // A strand does not matter to where a row lies.
-                let (places, held) = (Indices { strand: None, ..places.clone() }, Arc::clone(&held));
-                async move {
-                    SpawnedTask::spawn(Part::read(rows?, memory, places, reach, held)).join().await.map_err(stopped)?
-                }
-            });
+        let most = match context.memory_pool().memory_limit() {
+            MemoryLimit::Finite(limit) => MOST.min(limit / SHARE),
+            _ => MOST,
+        };
+        let parts = (0..input.output_partitioning().partition_count()).map(|partition| {
+            let memory = MemoryConsumer::new(verb.name()).register(context.memory_pool());
+            let rows = input.execute(partition, Arc::clone(context));
+            // A strand does not matter to where a row lies.
+            let (places, held) = (Indices { strand: None, ..places.clone() }, Arc::clone(&held));
+            async move {
+                SpawnedTask::spawn(Part::read(rows?, memory, places, reach, (held, most)))
+                    .join()
+                    .await
+                    .map_err(stopped)?
+            }
+        });
         let mut parts = stream::iter(parts.collect::<Vec<_>>()).buffered(usize::MAX);
         let (mut read, mut all) = (Vec::new(), Some(RegionSet::empty()));
         while let Some((part, covered)) = parts.try_next().await? {
@@ -85,7 +93,7 @@ impl Part {
         memory: MemoryReservation,
         places: Indices,
         reach: i64,
-        held: Arc<AtomicUsize>,
+        (held, most): (Arc<AtomicUsize>, usize),
     ) -> Result<(Self, Option<RegionSet>)> {
         let (mut batches, mut covered) = (Vec::new(), RegionSet::empty());
         while let Some(batch) = rows.try_next().await? {
@@ -93,9 +101,9 @@ impl Part {
             let is_told = cover(&places, reach, &batch, &mut covered)?;
             batches.push(batch);
             let all = held.fetch_add(bytes, Ordering::Relaxed) + bytes;
-            if !is_told || all > MOST || memory.try_grow(bytes).is_err() {
+            if !is_told || all > most || memory.try_grow(bytes).is_err() {
                 // The others need not go on.
-                held.fetch_add(MOST, Ordering::Relaxed);
+                held.fetch_add(most, Ordering::Relaxed);
                 return Ok((Self { batches, rest: Some(rows), memory }, None));
             }
         }

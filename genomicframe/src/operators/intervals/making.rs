@@ -130,9 +130,14 @@ impl Output {
                 None => match self.batches.try_next().await? {
                     Some(batch) => {
                         let places = batch.num_rows() * size_of::<Option<Place>>();
+                        let size = get_record_batch_memory_size(&batch) + places;
                         let memory = self.memory.new_empty();
-                        memory.try_grow(get_record_batch_memory_size(&batch) + places)?;
-                        bytes += memory.size();
+                        // One batch is on its way in any case.
+                        if rows > 0 && memory.try_grow(size).is_err() {
+                            self.waiting.push_front((batch, Arc::new(memory)));
+                            break;
+                        }
+                        bytes += size;
                         (batch, Arc::new(memory))
                     }
                     None => break,
