@@ -63,8 +63,7 @@ impl OnDisk {
                 }
             }
         }
-        let union = |bag: Merging| Union::try_of(bag.merged.iter().map(|merged| merged.span));
-        let union = ByContig(apart.into_iter().map(union).collect::<Option<Vec<_>>>().ok_or_else(too_many)?);
+        let union = ByContig(apart.into_iter().map(Merging::union).collect::<Option<Vec<_>>>().ok_or_else(too_many)?);
         let kernel: Box<dyn Kernel> = match verb {
             Verb::CountOverlaps(_) => Box::new(Counted(counts)),
             Verb::Coverage(_) => Box::new(Covered { counts, union }),

@@ -10,7 +10,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::spill::get_record_batch_memory_size;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
-use genomicframe_core::intervals::{Merged, Span, merge};
+use genomicframe_core::intervals::{Merged, Span, Union, merge};
 
 use super::disk::{OnDisk, Parts, Room};
 use super::place::{Indices, Names, Place, texts};
@@ -111,6 +111,11 @@ impl Merging {
     pub(super) fn merge(&mut self) {
         merge(&mut self.merged, self.distance);
         self.full = (self.merged.len() * 2).max(1 << 10);
+    }
+
+    /// The bases of all of them; `None` as in [`Union::try_of`].
+    pub(super) fn union(self) -> Option<Union> {
+        Union::try_of(self.into_spans())
     }
 }
 

@@ -70,6 +70,11 @@ impl Verb {
         matches!(self, Self::Subtract(_) | Self::Complement(_) | Self::Windows(_) | Self::Merge(_))
     }
 
+    /// Whether rows of the second input are handed out, and not only looked at.
+    pub(super) fn hands_out_second(&self) -> bool {
+        matches!(self, Self::Nearest(_))
+    }
+
     /// How far from the first input's rows those of the second one matter: 0 where they must overlap, `None` where all do.
     pub(super) fn reach(&self) -> Option<i64> {
         match self {

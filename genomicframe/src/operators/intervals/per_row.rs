@@ -126,7 +126,7 @@ impl PerRowExec {
                 }
                 None => None,
             };
-            let schema = if matches!(verb, Verb::Nearest(_)) { second.schema() } else { spans_schema() };
+            let schema = if verb.hands_out_second() { second.schema() } else { spans_schema() };
             let room = Room::new(Spiller::new(verb.name(), runtime, spilled, schema), readers);
             Ok(Built { second: Second::read(&verb, second, columns, context, room).await?, ahead })
         }

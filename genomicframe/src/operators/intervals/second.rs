@@ -47,8 +47,7 @@ impl Second {
         room: Room,
     ) -> Result<Self> {
         let tasks = context.session_config().target_partitions();
-        let keeps_rows = matches!(verb, Verb::Nearest(_));
-        let reading = Reading { verb: verb.name(), columns, keeps_rows, distance: 0 };
+        let reading = Reading { verb: verb.name(), columns, keeps_rows: verb.hands_out_second(), distance: 0 };
         let schema = input.schema();
         match verb {
             Verb::CountOverlaps(_) => {
@@ -83,8 +82,7 @@ impl Second {
                         let e = genomicframe_core::Error::invalid("the length of a contig is not known");
                         return Err(outer(e.text(name.as_bytes())));
                     }
-                    let union = |bag: Merging| Union::try_of(bag.merged.iter().map(|merged| merged.span));
-                    let unions = each(all.bags, union, tasks).await?;
+                    let unions = each(all.bags, Merging::union, tasks).await?;
                     Ok(Held::new(Box::new(ByContig(unions)), all.names, None, all.memory))
                 })
                 .await
